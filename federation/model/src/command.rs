@@ -1,0 +1,106 @@
+//! What may be asked of the replicated state. One Raft entry is one [`Batch`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::bundle::Bundle;
+use crate::cluster::Gateway;
+use crate::export::Export;
+use crate::ids::{ClusterId, Generation, InstanceId, NetworkId, Region, ServiceId, UnixMillis, Zone};
+use crate::token::{KeyHash, TokenHash};
+use crate::trust_domain::TrustDomain;
+use crate::vip::VipRanges;
+
+/// Everything that one Raft entry does, at one time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// The leader's clock when it proposed the entry.
+    pub at: UnixMillis,
+    /// The commands, in order. Each succeeds or is rejected by itself.
+    pub commands: Vec<Command>,
+}
+
+/// One change. Who may ask for it is checked by the server, by the peer's certificate, before it is proposed; what
+/// `apply` checks is what every replica must agree on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Sets the VIP ranges. Legal until the first VIP is given; afterwards it changes nothing that was given.
+    Configure {
+        /// The ranges to give from.
+        vips: VipRanges,
+    },
+    /// An agent announces its cluster, or changes what it announced. Takes the lease if it is free.
+    RegisterCluster(Registration),
+    /// The agent is alive.
+    RenewLease {
+        /// Its cluster.
+        cluster: ClusterId,
+        /// Which agent.
+        instance: InstanceId,
+    },
+    /// The leader noticed that leases are due. Expires every lease whose time has passed at the batch's time.
+    ExpireLeases,
+    /// Offers a service, or changes the offer.
+    PutExport {
+        /// Which agent publishes.
+        instance: InstanceId,
+        /// The offer; `first_seen` is ignored.
+        export: Box<Export>,
+    },
+    /// Withdraws an offer.
+    RemoveExport {
+        /// Whose.
+        cluster: ClusterId,
+        /// Which agent publishes.
+        instance: InstanceId,
+        /// Of what.
+        service: ServiceId,
+        /// The exporter's counter: a put of a higher generation is not undone.
+        generation: Generation,
+    },
+    /// Publishes the CAs of a cluster's own trust domain.
+    PutBundle {
+        /// Whose.
+        cluster: ClusterId,
+        /// Which agent publishes.
+        instance: InstanceId,
+        /// The bundle.
+        bundle: Bundle,
+    },
+    /// Makes a join token.
+    CreateToken {
+        /// Hash of its secret.
+        hash: TokenHash,
+        /// The cluster that may join with it.
+        cluster: ClusterId,
+        /// When it becomes worthless.
+        expires: UnixMillis,
+    },
+    /// Uses a join token.
+    RedeemToken {
+        /// Hash of the secret presented.
+        hash: TokenHash,
+        /// The cluster that the joiner claims to be.
+        cluster: ClusterId,
+        /// The joiner's key.
+        key: KeyHash,
+    },
+}
+
+/// What an agent says of its cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// Which agent speaks.
+    pub instance: InstanceId,
+    /// The network of its endpoints.
+    pub network: NetworkId,
+    /// Its region.
+    pub region: Option<Region>,
+    /// Its zone.
+    pub zone: Option<Zone>,
+    /// The domain of its workloads.
+    pub trust_domain: TrustDomain,
+    /// Its gateways, as others dial them.
+    pub gateways: Vec<Gateway>,
+}

@@ -1,0 +1,195 @@
+//! A service that one cluster offers to others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::endpoint::{Endpoint, MAX_ENDPOINTS};
+use crate::ids::{ClusterId, Generation, PortName, ServiceId, UnixMillis, Zone};
+use crate::rejection::Rejection;
+use crate::spiffe_id::SpiffeId;
+
+/// Most ports of one export.
+pub const MAX_PORTS: usize = 128;
+/// Most localities of one export.
+pub const MAX_LOCALITIES: usize = 256;
+/// Most clusters named in a scope, and most identities of an export.
+pub const MAX_NAMES: usize = 1_024;
+/// Most exported labels, and most exported annotations.
+pub const MAX_METADATA: usize = 256;
+
+/// One cluster's offer of one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Export {
+    /// Who offers it.
+    pub cluster: ClusterId,
+    /// What is offered.
+    pub service: ServiceId,
+    /// When the federation first saw this export: conflicts go to the oldest. Set by `apply`; what an exporter sends
+    /// is overwritten, since clusters' clocks are not comparable.
+    pub first_seen: UnixMillis,
+    /// The exporter's counter of this export.
+    pub generation: Generation,
+    /// Behind a VIP, or by endpoint.
+    pub kind: ExportKind,
+    /// Its ports; names and (protocol, port) pairs are unique.
+    pub ports: Vec<ServicePort>,
+    /// `None` or `ClientIP`, as the Service says.
+    pub session_affinity: SessionAffinity,
+    /// Labels that the ServiceExport names for export.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations that the ServiceExport names for export.
+    pub annotations: BTreeMap<String, String>,
+    /// Who may import it.
+    pub scope: ExportScope,
+    /// Who ends the mTLS of callers from other clusters.
+    pub mtls: MtlsMode,
+    /// Readiness and capacity by zone.
+    pub localities: Vec<Locality>,
+    /// The endpoints themselves; empty unless headless.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// How the service is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExportKind {
+    /// Behind one VIP for the whole clusterset.
+    ClusterSetIp,
+    /// By its endpoints' addresses.
+    Headless,
+}
+
+/// The transport protocol of a port. Only these two are carried or named; SCTP is refused where it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP: named in DNS and imports, not carried by gateways.
+    Udp,
+}
+
+/// One port, as clients name it. There is no target port: that is the exporter's own business.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServicePort {
+    /// Its name; may be absent when it is the only one.
+    pub name: Option<PortName>,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// `appProtocol`, as the Service says.
+    pub app_protocol: Option<String>,
+    /// The port number, never zero.
+    pub port: std::num::NonZeroU16,
+}
+
+/// Session affinity of a Service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SessionAffinity {
+    /// None.
+    None,
+    /// By client address, for so many seconds.
+    ClientIp {
+        /// `timeoutSeconds`.
+        timeout_seconds: u32,
+    },
+}
+
+/// Which clusters may import an export.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExportScope {
+    /// Every cluster of the clusterset.
+    All,
+    /// These, and the exporter itself.
+    Clusters(BTreeSet<ClusterId>),
+}
+
+/// Who ends the mTLS of a caller from another cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MtlsMode {
+    /// The exporter's gateway, for pods without a proxy.
+    Gateway,
+    /// The pod's own proxy; the gateway relays by SNI.
+    EndToEnd {
+        /// SPIFFE ids that may answer; empty means any workload of the service's namespace in the exporter's domain.
+        identities: BTreeSet<SpiffeId>,
+    },
+}
+
+/// The endpoints of one zone, counted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Locality {
+    /// The zone; absent where endpoints name none.
+    pub zone: Option<Zone>,
+    /// Endpoints ready for traffic.
+    pub ready: u32,
+    /// All endpoints.
+    pub total: u32,
+}
+
+impl Export {
+    /// Whether `cluster` may see and call this export. The exporter always may.
+    pub fn visible_to(&self, cluster: &ClusterId) -> bool {
+        match &self.scope {
+            _ if &self.cluster == cluster => true,
+            ExportScope::All => true,
+            ExportScope::Clusters(named) => named.contains(cluster),
+        }
+    }
+
+    /// Whether any cluster other than the exporter may call this export.
+    pub fn reachable_from_outside(&self) -> bool {
+        match &self.scope {
+            ExportScope::All => true,
+            ExportScope::Clusters(named) => named.iter().any(|c| c != &self.cluster),
+        }
+    }
+
+    /// Endpoints ready for traffic, over all zones.
+    pub fn ready(&self) -> u32 {
+        self.localities.iter().fold(0, |sum, l| sum.saturating_add(l.ready))
+    }
+
+    /// Endpoints, over all zones.
+    pub fn total(&self) -> u32 {
+        self.localities.iter().fold(0, |sum, l| sum.saturating_add(l.total))
+    }
+
+    /// Whether `other` says the same, apart from its age and generation.
+    pub fn same_content(&self, other: &Self) -> bool {
+        let aligned = Self { first_seen: self.first_seen, generation: self.generation, ..other.clone() };
+        self == &aligned
+    }
+
+    /// Refuses lists longer than their bounds.
+    pub(crate) fn check_bounds(&self) -> Result<(), Rejection> {
+        let scope = match &self.scope {
+            ExportScope::All => 0,
+            ExportScope::Clusters(named) => named.len(),
+        };
+        let identities = match &self.mtls {
+            MtlsMode::Gateway => 0,
+            MtlsMode::EndToEnd { identities } => identities.len(),
+        };
+        let bounds = [
+            ("ports", self.ports.len(), MAX_PORTS),
+            ("localities", self.localities.len(), MAX_LOCALITIES),
+            ("endpoints", self.endpoints.len(), MAX_ENDPOINTS),
+            ("clusters in the scope", scope, MAX_NAMES),
+            ("identities", identities, MAX_NAMES),
+            ("exported labels", self.labels.len(), MAX_METADATA),
+            ("exported annotations", self.annotations.len(), MAX_METADATA),
+        ];
+        match bounds.into_iter().find(|(_, given, max)| given > max) {
+            None => Ok(()),
+            Some((what, given, max)) => {
+                Err(Rejection::TooMany { what: what.to_owned(), given: given as u64, max: max as u64 })
+            }
+        }
+    }
+}
+
+impl MtlsMode {
+    /// Whether the gateway relays without seeing inside.
+    pub fn is_end_to_end(&self) -> bool {
+        matches!(self, Self::EndToEnd { .. })
+    }
+}

@@ -1,0 +1,33 @@
+//! Laws that hold after any sequence of commands. Property tests and, later, the simulation check them.
+
+use std::collections::BTreeSet;
+
+use super::State;
+use crate::export::ExportKind;
+
+impl State {
+    /// Every law that is broken, in words; empty when all hold.
+    pub fn violations(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        for export in self.exports.values() {
+            if !self.clusters.contains_key(&export.cluster) {
+                broken.push(format!("export of {} belongs to no registered cluster", export.service));
+            }
+            if export.kind == ExportKind::ClusterSetIp && !self.vips.contains_key(&export.service) {
+                broken.push(format!("exported service {} has no VIP", export.service));
+            }
+        }
+        let addresses: BTreeSet<_> = self.vips.values().map(|vip| vip.v4).collect();
+        if addresses.len() != self.vips.len() {
+            broken.push("two services share a VIP".to_owned());
+        }
+        let domains: BTreeSet<_> = self.clusters.values().map(|c| &c.trust_domain).collect();
+        if domains.len() != self.clusters.len() {
+            broken.push("two clusters share a trust domain".to_owned());
+        }
+        for domain in self.bundles.keys().filter(|d| !domains.contains(d)) {
+            broken.push(format!("bundle of {domain} belongs to no cluster"));
+        }
+        broken
+    }
+}
