@@ -11,6 +11,8 @@ use crate::trust_domain::TrustDomain;
 pub const LEASE_MILLIS: u64 = 10_000;
 /// Most gateways that one cluster may register.
 pub const MAX_GATEWAYS: usize = 64;
+/// Largest weight of a gateway; the smallest is 1.
+pub const MAX_GATEWAY_WEIGHT: u32 = 1_000;
 
 /// One cluster, as its agent registered it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +40,7 @@ pub struct Gateway {
     pub address: SocketAddr,
     /// The zone it stands in.
     pub zone: Option<Zone>,
-    /// Its share of the traffic relative to the cluster's other gateways, 1 to 1000.
+    /// Its share of the traffic relative to the cluster's other gateways, 1 to [`MAX_GATEWAY_WEIGHT`].
     pub weight: u32,
 }
 

@@ -4,19 +4,23 @@
 //! them out. Everything here is complete by itself: a gateway that holds it needs nobody to keep serving.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::Bundle;
 use crate::export::ExportScope;
-use crate::ids::{ClusterId, Namespace, ServiceId};
+use crate::ids::{ClusterId, InvalidServiceId, Namespace, ServiceId};
 use crate::spiffe_id::SpiffeId;
 use crate::trust_domain::TrustDomain;
 
-/// Names one port of one service.
+/// Names one port of one service. Written as `namespace/name:port`, also when serialised, so that it can be a key in
+/// every format.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ServicePortId {
     /// The service.
     pub service: ServiceId,
@@ -34,6 +38,45 @@ impl ServicePortId {
     /// The name of its Envoy cluster, in Istio's form and without a subset: `outbound|<port>||<host>`.
     pub fn envoy_cluster(&self) -> String {
         format!("outbound|{}||{}", self.port, self.service.host())
+    }
+}
+
+/// Why a text is not `namespace/name:port`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidServicePortId {
+    /// There is no port, or none between 1 and 65535.
+    #[error("a service's port is written as namespace/name:port, with a port from 1 to 65535")]
+    Port,
+    /// The service is wrong.
+    #[error(transparent)]
+    Service(#[from] InvalidServiceId),
+}
+
+impl fmt::Display for ServicePortId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.service, self.port)
+    }
+}
+
+impl FromStr for ServicePortId {
+    type Err = InvalidServicePortId;
+    fn from_str(text: &str) -> Result<Self, InvalidServicePortId> {
+        let (service, port) = text.rsplit_once(':').ok_or(InvalidServicePortId::Port)?;
+        let port = port.parse().map_err(|_| InvalidServicePortId::Port)?;
+        Ok(Self { service: service.parse()?, port })
+    }
+}
+
+impl TryFrom<String> for ServicePortId {
+    type Error = InvalidServicePortId;
+    fn try_from(text: String) -> Result<Self, InvalidServicePortId> {
+        text.parse()
+    }
+}
+
+impl From<ServicePortId> for String {
+    fn from(id: ServicePortId) -> Self {
+        id.to_string()
     }
 }
 
@@ -140,5 +183,45 @@ impl ExpectedPeer {
                 Self::OneOf(ids) => ids.contains(id),
                 Self::AnyOfNamespace(namespace) => id.namespace() == Some(namespace.as_str()),
             }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_named_alike_everywhere() {
+        let id: ServicePortId = "demo/echo:80".parse().unwrap();
+        assert_eq!(id.to_string(), "demo/echo:80");
+        assert_eq!(serde_json::to_string(&id).unwrap(), "\"demo/echo:80\"");
+        assert_eq!(serde_json::from_str::<ServicePortId>("\"demo/echo:80\"").unwrap(), id);
+        assert_eq!(id.sni(), "outbound_.80_._.echo.demo.svc.clusterset.local");
+        assert_eq!(id.envoy_cluster(), "outbound|80||echo.demo.svc.clusterset.local");
+        for wrong in
+            ["demo/echo", "demo/echo:", "demo/echo:0", "demo/echo:65536", "echo:80", "demo/echo:80:80"]
+        {
+            assert!(wrong.parse::<ServicePortId>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_the_expected_peer_of_the_expected_domain_is_accepted() {
+        let domain: TrustDomain = "east.lab".parse().unwrap();
+        let one_of =
+            ExpectedPeer::OneOf(BTreeSet::from(["spiffe://east.lab/ns/demo/sa/echo".parse().unwrap()]));
+        let any = ExpectedPeer::AnyOfNamespace("demo".parse().unwrap());
+        // The id, and whether the exact list and the whole namespace accept it.
+        let cases = [
+            ("spiffe://east.lab/ns/demo/sa/echo", true, true),
+            ("spiffe://east.lab/ns/demo/sa/other", false, true),
+            ("spiffe://east.lab/ns/prod/sa/echo", false, false),
+            ("spiffe://east.lab/isthmus/gateway", false, false),
+            ("spiffe://west.lab/ns/demo/sa/echo", false, false),
+        ];
+        for (id, exact, namespace) in cases {
+            let id = id.parse().unwrap();
+            assert_eq!((one_of.accepts(&domain, &id), any.accepts(&domain, &id)), (exact, namespace), "{id}");
+        }
     }
 }

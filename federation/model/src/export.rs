@@ -17,6 +17,13 @@ pub const MAX_LOCALITIES: usize = 256;
 pub const MAX_NAMES: usize = 1_024;
 /// Most exported labels, and most exported annotations.
 pub const MAX_METADATA: usize = 256;
+/// Longest name of an exported label or annotation, and longest `appProtocol`, in bytes: a prefix of 253, a slash, a
+/// name of 63 (Kubernetes, qualified names).
+pub const MAX_QUALIFIED_NAME: usize = 317;
+/// Longest value of an exported label, in bytes (Kubernetes, label values).
+pub const MAX_LABEL_VALUE: usize = 63;
+/// Longest value of an exported annotation, in bytes. Kubernetes allows more; annotations that travel stay small.
+pub const MAX_ANNOTATION_VALUE: usize = 4_096;
 
 /// One cluster's offer of one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -57,7 +57,11 @@ pub fn check_label(kind: &'static str, text: &str) -> Result<(), InvalidId> {
         c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
     })?;
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    if edge(text.chars().next()) && edge(text.chars().next_back()) { Ok(()) } else { Err(InvalidId::Edge { kind }) }
+    if edge(text.chars().next()) && edge(text.chars().next_back()) {
+        Ok(())
+    } else {
+        Err(InvalidId::Edge { kind })
+    }
 }
 
 pub(crate) fn check_chars(
@@ -176,8 +180,9 @@ text_id!(
 );
 
 /// A service in the whole clusterset: the same namespace and name mean the same service everywhere (KEP-1645,
-/// namespace sameness).
+/// namespace sameness). Written as `namespace/name`, also when serialised, so that it can be a key in every format.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ServiceId {
     /// The namespace.
     pub namespace: Namespace,
@@ -216,6 +221,19 @@ impl FromStr for ServiceId {
             return Err(InvalidServiceId::NoSlash(text.chars().take(MAX_LABEL).collect()));
         };
         Ok(Self { namespace: namespace.parse()?, name: name.parse()? })
+    }
+}
+
+impl TryFrom<String> for ServiceId {
+    type Error = InvalidServiceId;
+    fn try_from(text: String) -> Result<Self, InvalidServiceId> {
+        text.parse()
+    }
+}
+
+impl From<ServiceId> for String {
+    fn from(id: ServiceId) -> Self {
+        id.to_string()
     }
 }
 

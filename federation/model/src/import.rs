@@ -95,11 +95,14 @@ fn merge_ports(oldest_first: &[&Export]) -> Vec<ImportPort> {
             let number = |p: &ServicePort| (p.protocol, p.port);
             match merged.iter_mut().find(|m| m.port.name == port.name || number(&m.port) == number(port)) {
                 Some(taken) => {
-                    if taken.port.name == port.name && number(&taken.port) == number(port) {
+                    let same = taken.port.name == port.name && number(&taken.port) == number(port);
+                    if same && taken.clusters.last() != Some(&export.cluster) {
                         taken.clusters.push(export.cluster.clone());
                     }
                 }
-                None => merged.push(ImportPort { port: port.clone(), clusters: vec![export.cluster.clone()] }),
+                None => {
+                    merged.push(ImportPort { port: port.clone(), clusters: vec![export.cluster.clone()] })
+                }
             }
         }
     }

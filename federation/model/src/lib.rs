@@ -8,7 +8,7 @@
 //!
 //! Reading order: [`ids`], [`trust_domain`] and [`spiffe_id`] → the nouns [`cluster`], [`export`], [`endpoint`], [`bundle`], [`vip`],
 //! [`token`] → [`command`] and [`rejection`] → [`state`] → [`item`] and [`view`] (what one cluster sees) →
-//! [`import`] (what it makes of that) → [`data_plane`] (what its proxies do about it).
+//! [`import`] and [`failover`] (what it makes of that) → [`data_plane`] (what its proxies do about it).
 //!
 //! Tests: beside each module; laws that must hold after any sequence of commands are in [`state::invariants`] and are
 //! exercised by the property test in `tests/apply_laws.rs`.
@@ -19,6 +19,7 @@ pub mod command;
 pub mod data_plane;
 pub mod endpoint;
 pub mod export;
+pub mod failover;
 pub mod ids;
 pub mod import;
 pub mod item;

@@ -15,7 +15,9 @@ pub enum Rejection {
         cluster: ClusterId,
     },
     /// Another agent instance of this cluster is alive.
-    #[error("cluster {cluster} is held by another agent until {until}; stop that agent or wait for its lease to expire")]
+    #[error(
+        "cluster {cluster} is held by another agent until {until}; stop that agent or wait for its lease to expire"
+    )]
     HeldByAnother {
         /// The cluster.
         cluster: ClusterId,

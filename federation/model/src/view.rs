@@ -70,3 +70,6 @@ impl FederationView {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

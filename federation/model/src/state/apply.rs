@@ -64,8 +64,10 @@ impl State {
             Command::CreateToken { hash, cluster, expires } => {
                 // Tokens that can no longer be used are dropped here, so that their number stays bounded.
                 self.tokens.retain(|_, token| token.expires > at);
-                let token = JoinToken { hash: *hash, cluster: cluster.clone(), expires: *expires, used_by: None };
-                self.tokens.insert(*hash, token);
+                let token =
+                    JoinToken { hash: *hash, cluster: cluster.clone(), expires: *expires, used_by: None };
+                // A proposal that is tried again must not make a token that was used in the meantime new.
+                self.tokens.entry(*hash).or_insert(token);
                 Ok(())
             }
             Command::RedeemToken { hash, cluster, key } => self.redeem(at, hash, cluster, *key),
@@ -77,7 +79,8 @@ impl State {
             let (given, max) = (new.gateways.len() as u64, MAX_GATEWAYS as u64);
             return Err(Rejection::TooMany { what: "gateways".to_owned(), given, max });
         }
-        let other = self.clusters.values().find(|c| c.trust_domain == new.trust_domain && c.id != new.cluster);
+        let other =
+            self.clusters.values().find(|c| c.trust_domain == new.trust_domain && c.id != new.cluster);
         if let Some(owner) = other {
             let (trust_domain, owner) = (new.trust_domain.clone(), owner.id.clone());
             return Err(Rejection::TrustDomainTaken { trust_domain, owner });
@@ -85,6 +88,7 @@ impl State {
         if self.clusters.contains_key(&new.cluster) {
             self.held_by(&new.cluster, &new.instance)?;
         }
+        let until = self.lease_until(at, &new.cluster);
         let cluster = Cluster {
             id: new.cluster.clone(),
             network: new.network.clone(),
@@ -92,7 +96,7 @@ impl State {
             zone: new.zone.clone(),
             trust_domain: new.trust_domain.clone(),
             gateways: new.gateways.clone(),
-            lease: Lease::Held { instance: new.instance.clone(), until: at.plus(LEASE_MILLIS) },
+            lease: Lease::Held { instance: new.instance.clone(), until },
         };
         // A cluster that changed its trust domain takes its old bundle with it.
         let previous = self.clusters.insert(new.cluster.clone(), cluster);
@@ -112,21 +116,27 @@ impl State {
         changed: &mut Vec<ItemKey>,
     ) -> Outcome {
         self.held_by(cluster, instance)?;
+        let until = self.lease_until(at, cluster);
         let Some(found) = self.clusters.get_mut(cluster) else {
             return Err(Rejection::UnknownCluster { cluster: cluster.clone() });
         };
         let came_back = !found.lease.is_held();
-        let until = match found.lease {
-            // Never shortened: a leader whose clock is behind its predecessor's must not expire the living.
-            Lease::Held { until, .. } => until.max(at.plus(LEASE_MILLIS)),
-            Lease::Expired { .. } => at.plus(LEASE_MILLIS),
-        };
         found.lease = Lease::Held { instance: instance.clone(), until };
         // A renewal is not news to watchers; only life and death are.
         if came_back {
             changed.push(ItemKey::Cluster(cluster.clone()));
         }
         Ok(())
+    }
+
+    /// When a lease taken or renewed at `at` runs out. Never before it would have: a leader whose clock is behind its
+    /// predecessor's must not expire the living.
+    fn lease_until(&self, at: UnixMillis, cluster: &ClusterId) -> UnixMillis {
+        let fresh = at.plus(LEASE_MILLIS);
+        match self.clusters.get(cluster).map(|c| &c.lease) {
+            Some(Lease::Held { until, .. }) => fresh.max(*until),
+            Some(Lease::Expired { .. }) | None => fresh,
+        }
     }
 
     fn expire(&mut self, at: UnixMillis, changed: &mut Vec<ItemKey>) {
@@ -149,8 +159,7 @@ impl State {
     ) -> Outcome {
         self.held_by(&new.cluster, instance)?;
         new.check_bounds()?;
-        let key = (new.service.clone(), new.cluster.clone());
-        let present = self.exports.get(&key);
+        let present = self.exports.get(&new.service).and_then(|exporters| exporters.get(&new.cluster));
         if let Some(present) = present.filter(|p| p.generation > new.generation) {
             return Err(stale(&new.service, new.generation, present.generation));
         }
@@ -161,7 +170,8 @@ impl State {
         }
         let first_seen = present.map_or(at, |p| p.first_seen);
         let unchanged = present.is_some_and(|p| p.same_content(new));
-        self.exports.insert(key, Export { first_seen, ..new.clone() });
+        let exporters = self.exports.entry(new.service.clone()).or_default();
+        exporters.insert(new.cluster.clone(), Export { first_seen, ..new.clone() });
         if !unchanged {
             // The VIP goes first: an importer should not see a service before its address. It is named at every
             // change because an export may have come into somebody's scope, and its VIP with it.
@@ -178,19 +188,18 @@ impl State {
         generation: Generation,
         changed: &mut Vec<ItemKey>,
     ) -> Outcome {
-        let key = (service.clone(), cluster.clone());
-        match self.exports.get(&key) {
-            Some(present) if present.generation > generation => {
-                Err(stale(service, generation, present.generation))
-            }
-            Some(_) => {
-                self.exports.remove(&key);
-                changed.push(ItemKey::Export(service.clone(), cluster.clone()));
-                changed.push(ItemKey::Vip(service.clone()));
-                Ok(())
-            }
-            None => Ok(()),
+        let Some(exporters) = self.exports.get_mut(service) else { return Ok(()) };
+        let Some(present) = exporters.get(cluster) else { return Ok(()) };
+        if present.generation > generation {
+            return Err(stale(service, generation, present.generation));
         }
+        exporters.remove(cluster);
+        if exporters.is_empty() {
+            self.exports.remove(service);
+        }
+        changed.push(ItemKey::Export(service.clone(), cluster.clone()));
+        changed.push(ItemKey::Vip(service.clone()));
+        Ok(())
     }
 
     fn put_bundle(&mut self, new: &Bundle, changed: &mut Vec<ItemKey>) -> Outcome {
@@ -198,7 +207,11 @@ impl State {
             Some(present) if present == new => return Ok(()),
             Some(present) if present.sequence >= new.sequence => {
                 let (given, present) = (new.sequence, present.sequence);
-                return Err(Rejection::StaleBundle { trust_domain: new.trust_domain.clone(), given, present });
+                return Err(Rejection::StaleBundle {
+                    trust_domain: new.trust_domain.clone(),
+                    given,
+                    present,
+                });
             }
             _ => {}
         }

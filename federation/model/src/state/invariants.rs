@@ -9,7 +9,7 @@ impl State {
     /// Every law that is broken, in words; empty when all hold.
     pub fn violations(&self) -> Vec<String> {
         let mut broken = Vec::new();
-        for export in self.exports.values() {
+        for export in self.exports() {
             if !self.clusters.contains_key(&export.cluster) {
                 broken.push(format!("export of {} belongs to no registered cluster", export.service));
             }
@@ -20,6 +20,12 @@ impl State {
         let addresses: BTreeSet<_> = self.vips.values().map(|vip| vip.v4).collect();
         if addresses.len() != self.vips.len() {
             broken.push("two services share a VIP".to_owned());
+        }
+        if self.vips.len() != self.next_vip as usize {
+            broken.push(format!("{} VIPs were given and {} are there", self.next_vip, self.vips.len()));
+        }
+        for service in self.exports.iter().filter(|(_, by_cluster)| by_cluster.is_empty()).map(|(s, _)| s) {
+            broken.push(format!("service {service} is kept without an export"));
         }
         let domains: BTreeSet<_> = self.clusters.values().map(|c| &c.trust_domain).collect();
         if domains.len() != self.clusters.len() {

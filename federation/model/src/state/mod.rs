@@ -30,7 +30,7 @@ pub struct State {
     bundles: BTreeMap<TrustDomain, Bundle>,
     vips: BTreeMap<ServiceId, Vip>,
     #[serde(with = "exports_as_list")]
-    exports: BTreeMap<(ServiceId, ClusterId), Export>,
+    exports: BTreeMap<ServiceId, BTreeMap<ClusterId, Export>>,
     #[serde(with = "tokens_as_list")]
     tokens: BTreeMap<TokenHash, JoinToken>,
 }
@@ -40,18 +40,18 @@ mod exports_as_list {
     use super::{BTreeMap, ClusterId, Export, ServiceId};
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(
-        exports: &BTreeMap<(ServiceId, ClusterId), Export>,
-        s: S,
-    ) -> Result<S::Ok, S::Error> {
-        s.collect_seq(exports.values())
+    type Exports = BTreeMap<ServiceId, BTreeMap<ClusterId, Export>>;
+
+    pub(super) fn serialize<S: Serializer>(exports: &Exports, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(exports.values().flat_map(BTreeMap::values))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        d: D,
-    ) -> Result<BTreeMap<(ServiceId, ClusterId), Export>, D::Error> {
-        let list = Vec::<Export>::deserialize(d)?;
-        Ok(list.into_iter().map(|e| ((e.service.clone(), e.cluster.clone()), e)).collect())
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Exports, D::Error> {
+        let mut exports = Exports::new();
+        for export in Vec::<Export>::deserialize(d)? {
+            exports.entry(export.service.clone()).or_default().insert(export.cluster.clone(), export);
+        }
+        Ok(exports)
     }
 }
 
@@ -73,3 +73,6 @@ mod tokens_as_list {
         Ok(list.into_iter().map(|t| (t.hash, t)).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,12 +33,12 @@ impl State {
 
     /// All exports, by service, then exporter.
     pub fn exports(&self) -> impl Iterator<Item = &Export> {
-        self.exports.values()
+        self.exports.values().flat_map(|exporters| exporters.values())
     }
 
     /// One cluster's export of one service.
     pub fn export(&self, service: &ServiceId, cluster: &ClusterId) -> Option<&Export> {
-        self.exports.get(&(service.clone(), cluster.clone()))
+        self.exports.get(service)?.get(cluster)
     }
 
     /// All bundles, by trust domain.
@@ -102,14 +102,14 @@ impl State {
         let clusters = self.clusters.keys().cloned().map(ItemKey::Cluster);
         let bundles = self.bundles.keys().cloned().map(ItemKey::Bundle);
         let vips = self.vips.keys().cloned().map(ItemKey::Vip);
-        let exports = self.exports.keys().map(|(s, c)| ItemKey::Export(s.clone(), c.clone()));
+        let exports = self.exports().map(|e| ItemKey::Export(e.service.clone(), e.cluster.clone()));
         let keys = clusters.chain(bundles).chain(vips).chain(exports);
         keys.filter_map(|key| self.visible(cluster, &key)).collect()
     }
 
     /// The exports of one service, by exporter.
-    pub fn exports_of<'a>(&'a self, service: &'a ServiceId) -> impl Iterator<Item = &'a Export> {
-        self.exports.values().filter(move |e| &e.service == service)
+    pub fn exports_of(&self, service: &ServiceId) -> impl Iterator<Item = &Export> {
+        self.exports.get(service).into_iter().flat_map(|exporters| exporters.values())
     }
 
     fn service_visible(&self, cluster: &ClusterId, service: &ServiceId) -> bool {
