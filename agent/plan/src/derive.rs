@@ -1,0 +1,155 @@
+//! From a cluster's own objects to what it offers: one [`LocalExport`] or one reason for each ServiceExport.
+//!
+//! Every ServiceExport is judged by itself: a mistake in one, in its Service or in its slices, never reaches another.
+
+mod annotations;
+mod endpoints;
+mod ports;
+
+use federation_model::export::{MAX_METADATA, SessionAffinity};
+use federation_model::{ClusterId, Export, ExportKind, Generation, ServiceId, TrustDomain, UnixMillis, Zone};
+use k8s_openapi::api::core::v1::{Service, ServiceSpec};
+
+use crate::local::{InvalidExport, LocalExport, LocalView};
+use crate::objects::{LocalObjects, ServiceExport};
+
+/// Most bytes of all exported labels of a service, keys and values; the same again for annotations.
+pub const MAX_METADATA_BYTES: usize = 64 * 1024;
+/// `timeoutSeconds` where `sessionAffinity: ClientIP` gives none (core/v1 ClientIPConfig).
+const DEFAULT_AFFINITY_SECONDS: i32 = 10_800;
+/// Longest `timeoutSeconds` (core/v1 ClientIPConfig).
+const MAX_AFFINITY_SECONDS: i32 = 86_400;
+
+/// What must be known of the cluster itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterFacts {
+    /// Its id.
+    pub cluster: ClusterId,
+    /// The domain of its workloads' identities.
+    pub trust_domain: TrustDomain,
+    /// The zone of endpoints that name none, where the cluster stands in just one.
+    pub zone: Option<Zone>,
+}
+
+/// Judges every ServiceExport.
+pub fn derive(objects: &LocalObjects, facts: &ClusterFacts) -> LocalView {
+    let mut view = LocalView::default();
+    for (id, asked) in &objects.exports {
+        match derive_one(id, asked, objects, facts) {
+            Ok(export) => {
+                view.exports.insert(id.clone(), export);
+            }
+            Err(reason) => {
+                view.invalid.insert(id.clone(), reason);
+            }
+        }
+    }
+    view
+}
+
+fn derive_one(
+    id: &ServiceId,
+    asked: &ServiceExport,
+    objects: &LocalObjects,
+    facts: &ClusterFacts,
+) -> Result<LocalExport, InvalidExport> {
+    if !objects.namespaces.contains(&id.namespace) {
+        let problem = format!("there is no Namespace {}", id.namespace);
+        return Err(field("metadata.namespace", problem));
+    }
+    let service = objects.services.get(id).ok_or(InvalidExport::NoService)?;
+    let default_spec = ServiceSpec::default();
+    let spec = service.spec.as_ref().unwrap_or(&default_spec);
+    let kind = kind(spec)?;
+    let ports = ports::ports(spec, kind)?;
+    let ours = annotations::read(&asked.annotations, facts)?;
+    check_metadata("spec.exportedLabels", &asked.exported_labels)?;
+    check_metadata("spec.exportedAnnotations", &asked.exported_annotations)?;
+    let served = endpoints::read(objects.slices.get(id), &ports, facts.zone.as_ref())?;
+    let export = Export {
+        cluster: facts.cluster.clone(),
+        service: id.clone(),
+        first_seen: UnixMillis(0),
+        generation: Generation(0),
+        kind,
+        ports,
+        session_affinity: session_affinity(service)?,
+        labels: asked.exported_labels.clone(),
+        annotations: asked.exported_annotations.clone(),
+        scope: ours.scope,
+        mtls: ours.mtls,
+        localities: served.localities,
+        endpoints: match kind {
+            ExportKind::Headless => served.endpoints,
+            ExportKind::ClusterSetIp => Vec::new(),
+        },
+    };
+    Ok(LocalExport { export, backends: served.backends })
+}
+
+/// ClusterIP, NodePort and LoadBalancer differ only in how they are reached from outside Kubernetes.
+fn kind(spec: &ServiceSpec) -> Result<ExportKind, InvalidExport> {
+    match spec.type_.as_deref() {
+        None | Some("" | "ClusterIP" | "NodePort" | "LoadBalancer") => {}
+        Some("ExternalName") => return Err(InvalidExport::InvalidServiceType),
+        Some(other) => {
+            let problem = format!("{:?} is not a type of Service", shortened(other));
+            return Err(field("spec.type", problem));
+        }
+    }
+    let none = |address: Option<&String>| address.is_some_and(|a| a == "None");
+    let headless =
+        none(spec.cluster_ip.as_ref()) || none(spec.cluster_ips.as_deref().unwrap_or_default().first());
+    Ok(if headless { ExportKind::Headless } else { ExportKind::ClusterSetIp })
+}
+
+fn session_affinity(service: &Service) -> Result<SessionAffinity, InvalidExport> {
+    let Some(spec) = &service.spec else { return Ok(SessionAffinity::None) };
+    match spec.session_affinity.as_deref() {
+        None | Some("" | "None") => Ok(SessionAffinity::None),
+        Some("ClientIP") => {
+            let given =
+                spec.session_affinity_config.as_ref().and_then(|c| c.client_ip.as_ref()?.timeout_seconds);
+            let seconds = given.unwrap_or(DEFAULT_AFFINITY_SECONDS);
+            match u32::try_from(seconds) {
+                Ok(timeout_seconds) if (1..=MAX_AFFINITY_SECONDS).contains(&seconds) => {
+                    Ok(SessionAffinity::ClientIp { timeout_seconds })
+                }
+                _ => Err(field(
+                    "spec.sessionAffinityConfig.clientIP.timeoutSeconds",
+                    format!("{seconds} is not between 1 and {MAX_AFFINITY_SECONDS}"),
+                )),
+            }
+        }
+        Some(other) => {
+            Err(field("spec.sessionAffinity", format!("{:?} is neither None nor ClientIP", shortened(other))))
+        }
+    }
+}
+
+fn check_metadata(path: &str, map: &std::collections::BTreeMap<String, String>) -> Result<(), InvalidExport> {
+    if map.len() > MAX_METADATA {
+        return Err(field(path, format!("{} entries, at most {MAX_METADATA} are allowed", map.len())));
+    }
+    let bytes: usize = map.iter().map(|(key, value)| key.len().saturating_add(value.len())).sum();
+    if bytes > MAX_METADATA_BYTES {
+        return Err(field(path, format!("{bytes} bytes in all, at most {MAX_METADATA_BYTES} are allowed")));
+    }
+    Ok(())
+}
+
+fn field(path: impl Into<String>, problem: impl ToString) -> InvalidExport {
+    InvalidExport::Field { field: path.into(), problem: problem.to_string() }
+}
+
+/// At most 64 characters of a text that goes into a message.
+fn shortened(text: &str) -> String {
+    let mut short: String = text.chars().take(64).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! From the federation's catalogue and this cluster's offers to the desired state of its data plane.
+//!
+//! What this cluster offers counts as it is now, not as the federation last heard it, but only once the federation
+//! has accepted it: before that it has no VIP and no rank among the exporters.
+
+mod accepted;
+mod dns;
+mod egress;
+mod ingress;
+mod targets;
+
+use std::collections::BTreeMap;
+
+use federation_model::data_plane::GatewayConfig;
+use federation_model::{Bundle, ClusterId, FederationView, TrustDomain};
+
+use crate::desired::{Desired, DnsTable};
+use crate::local::LocalView;
+use crate::vip_view::VipView;
+
+/// What must be known of the cluster besides what it offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanConfig {
+    /// Its id.
+    pub cluster: ClusterId,
+    /// The domain of its workloads' identities and its gateways'.
+    pub trust_domain: TrustDomain,
+    /// The CAs of that domain, as this cluster itself holds them: they count more than what the federation says.
+    pub bundle: Option<Bundle>,
+    /// How VIPs look here.
+    pub vip_view: VipView,
+}
+
+/// The desired state. Pure: the same arguments give the same plan.
+pub fn plan(view: &FederationView, local: &LocalView, config: &PlanConfig) -> Desired {
+    let effective = accepted::effective(view, local, config);
+    let services = accepted::services(&effective, local, config);
+    let mut dns = DnsTable::default();
+    let mut ingress = BTreeMap::new();
+    let mut egress = BTreeMap::new();
+    for service in &services {
+        if let Some(records) = dns::records(service, config) {
+            dns.services.insert(service.id.clone(), records);
+        }
+        ingress.extend(ingress::routes(service));
+        egress.extend(egress::ports(service, &effective, config));
+    }
+    let cluster_domains = cluster_domains(view, config);
+    let bundles = bundles(view, config, &cluster_domains);
+    let gateway = GatewayConfig {
+        cluster: config.cluster.clone(),
+        trust_domain: config.trust_domain.clone(),
+        bundles,
+        cluster_domains,
+        ingress,
+        egress,
+    };
+    Desired { dns, gateway }
+}
+
+/// This cluster's own domain is its own, whatever the catalogue says.
+fn cluster_domains(view: &FederationView, config: &PlanConfig) -> BTreeMap<TrustDomain, ClusterId> {
+    let others = view.clusters.values().filter(|c| c.id != config.cluster);
+    let mut domains: BTreeMap<_, _> = others.map(|c| (c.trust_domain.clone(), c.id.clone())).collect();
+    domains.insert(config.trust_domain.clone(), config.cluster.clone());
+    domains
+}
+
+/// Bundles of the domains that belong to a cluster; nobody else's CA has any say in the data plane.
+fn bundles(
+    view: &FederationView,
+    config: &PlanConfig,
+    domains: &BTreeMap<TrustDomain, ClusterId>,
+) -> BTreeMap<TrustDomain, Bundle> {
+    let known = view
+        .bundles
+        .iter()
+        .filter(|(domain, bundle)| domains.contains_key(*domain) && &bundle.trust_domain == *domain);
+    let mut bundles: BTreeMap<_, _> =
+        known.map(|(domain, bundle)| (domain.clone(), bundle.clone())).collect();
+    if let Some(own) = config.bundle.as_ref().filter(|own| own.trust_domain == config.trust_domain) {
+        bundles.insert(config.trust_domain.clone(), own.clone());
+    }
+    bundles
+}
+
+#[cfg(test)]
+mod tests;
