@@ -6,6 +6,7 @@
 mod accepted;
 mod dns;
 mod egress;
+mod imports;
 mod ingress;
 mod targets;
 
@@ -17,6 +18,8 @@ use federation_model::{Bundle, ClusterId, FederationView, TrustDomain};
 use crate::desired::{Desired, DnsTable};
 use crate::local::LocalView;
 use crate::vip_view::VipView;
+
+pub use imports::{Imported, imports};
 
 /// What must be known of the cluster besides what it offers.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -46,7 +46,8 @@ pub fn bundle_from_pem(domain: &TrustDomain, pem: &str) -> Result<Bundle, TrustE
 
 /// The certificates of a bundle as PEM text.
 pub fn bundle_to_pem(bundle: &Bundle) -> String {
-    let authorities: Vec<_> = bundle.authorities.iter().map(|a| CertificateDer::from(a.0.as_slice())).collect();
+    let authorities: Vec<_> =
+        bundle.authorities.iter().map(|a| CertificateDer::from(a.0.as_slice())).collect();
     write_certificates(&authorities)
 }
 

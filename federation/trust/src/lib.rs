@@ -6,7 +6,7 @@
 //! Must never: open a socket, start a task, pool the roots of two trust domains, or print a private key or a token's
 //! secret. A leaf of trust domain A is judged by the bundle of A and by nothing else.
 //!
-//! Reading order: [`provider`] and [`error`] → [`key`], [`csr`], [`lifetime`] and [`authority`] (making
+//! Reading order: [`mod@provider`] and [`error`] → [`key`], [`csr`], [`lifetime`] and [`authority`] (making
 //! certificates) → [`identity`] (holding them) → [`bundle_set`], [`svid`], [`verify`] and [`peer_error`] (judging them) →
 //! [`infra`] and [`authorize`] (who may do what) → [`tls`] (rustls) → [`join_token`].
 //!
