@@ -1,0 +1,298 @@
+//! What was said, what was answered, and what to say next. No I/O: time and the federation's view come in as values.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use federation_api::federation as wire;
+use federation_model::{Export, Generation, Revision, ServiceId, UnixMillis};
+use tokio::sync::watch;
+use wire::publish_request::Message as Say;
+use wire::publish_response::Message as Answer;
+use wire::subject::Subject;
+
+use super::generations::Generations;
+use super::queue::{Key, Queue};
+use super::status::{ItemState, PublishStatus};
+use super::{Desired, ItemState as State};
+
+/// One export, or the withdrawal of one.
+#[derive(Debug)]
+struct Entry {
+    /// Absent: to be withdrawn.
+    wanted: Option<Export>,
+    /// Absent: changed since it was last said, and to be counted when it is said.
+    generation: Option<Generation>,
+}
+
+/// A registration that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RegistrationRefused {
+    pub(super) reason: String,
+    pub(super) message: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Ledger {
+    desired: Arc<Desired>,
+    version: String,
+    generations: Generations,
+    entries: BTreeMap<ServiceId, Entry>,
+    queue: Queue,
+    refused: BTreeSet<Key>,
+    /// Messages not yet answered, by kind where answers carry no generation.
+    unanswered: usize,
+    hellos: usize,
+    bundles: usize,
+    status: watch::Sender<PublishStatus>,
+}
+
+impl Ledger {
+    pub(super) fn new(desired: Arc<Desired>, version: String, status: watch::Sender<PublishStatus>) -> Self {
+        let new_entry = |export: &Export| Entry { wanted: Some(export.clone()), generation: None };
+        let entries = desired.exports.iter().map(|(id, export)| (id.clone(), new_entry(export))).collect();
+        status.send_modify(|status| {
+            status.bundle = desired.bundle.as_ref().map(|_| State::Pending);
+            status.exports = desired.exports.keys().map(|id| (id.clone(), State::Pending)).collect();
+        });
+        Self {
+            desired,
+            version,
+            generations: Generations::default(),
+            entries,
+            queue: Queue::default(),
+            refused: BTreeSet::new(),
+            unanswered: 0,
+            hellos: 0,
+            bundles: 0,
+            status,
+        }
+    }
+
+    /// A stream begins: everything is said again, under the generations that it has, and then the sync point. The
+    /// bundle goes first, so that nobody sees an export before the authorities of its cluster.
+    pub(super) fn begin(&mut self) {
+        (self.unanswered, self.hellos, self.bundles) = (0, 0, 0);
+        self.refused.clear();
+        self.queue.clear();
+        self.queue.push(Key::Hello);
+        if self.desired.bundle.is_some() {
+            self.queue.push(Key::Bundle);
+        }
+        // The sync point withdraws what is not said.
+        let gone: Vec<_> =
+            self.entries.iter().filter(|(_, e)| e.wanted.is_none()).map(|(id, _)| id.clone()).collect();
+        for id in &gone {
+            self.entries.remove(id);
+        }
+        for id in self.entries.keys() {
+            self.queue.push(Key::Export(id.clone()));
+        }
+        self.queue.push(Key::SyncPoint);
+        self.status.send_modify(|status| {
+            for id in &gone {
+                status.exports.remove(id);
+            }
+        });
+    }
+
+    /// Takes a new desired set: only what differs is queued.
+    pub(super) fn desire(&mut self, new: Arc<Desired>) {
+        let old = std::mem::replace(&mut self.desired, Arc::clone(&new));
+        if old.registration != new.registration {
+            self.queue.push(Key::Hello);
+        }
+        if old.bundle != new.bundle {
+            let state = new.bundle.as_ref().map(|_| State::Pending);
+            self.status.send_modify(|status| status.bundle = state);
+            if new.bundle.is_some() {
+                self.queue.push(Key::Bundle);
+            }
+        }
+        let withdrawn: Vec<_> =
+            self.entries.keys().filter(|id| !new.exports.contains_key(*id)).cloned().collect();
+        for id in withdrawn {
+            self.want(id, None);
+        }
+        for (id, export) in &new.exports {
+            self.want(id.clone(), Some(export));
+        }
+    }
+
+    fn want(&mut self, id: ServiceId, export: Option<&Export>) {
+        let same = match (self.entries.get(&id).map(|entry| &entry.wanted), export) {
+            (Some(Some(old)), Some(new)) => old.same_content(new),
+            (Some(None), None) | (None, None) => true,
+            _ => false,
+        };
+        if same {
+            return;
+        }
+        self.entries.insert(id.clone(), Entry { wanted: export.cloned(), generation: None });
+        self.status.send_modify(|status| {
+            status.exports.insert(id.clone(), State::Pending);
+        });
+        self.refused.remove(&Key::Export(id.clone()));
+        self.queue.push(Key::Export(id));
+    }
+
+    /// Whether there is something to say.
+    pub(super) fn has_more(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// How many messages wait for their answer.
+    pub(super) fn unanswered(&self) -> usize {
+        self.unanswered
+    }
+
+    /// Whether anything was refused and not sent again.
+    pub(super) fn has_refused(&self) -> bool {
+        !self.refused.is_empty()
+    }
+
+    /// Queues what was refused once more.
+    pub(super) fn retry_refused(&mut self) {
+        for key in std::mem::take(&mut self.refused) {
+            self.queue.push(key);
+        }
+    }
+
+    /// The next message. `present` is the generation that the federation has of one of our exports, as far as known.
+    pub(super) fn next(
+        &mut self,
+        now: UnixMillis,
+        present: impl Fn(&ServiceId) -> Option<Generation>,
+    ) -> Option<wire::PublishRequest> {
+        let say = loop {
+            match self.queue.pop()? {
+                Key::Hello => {
+                    self.hellos += 1;
+                    let registration = wire::Registration::from(&self.desired.registration);
+                    break Say::Hello(wire::Registration { version: self.version.clone(), ..registration });
+                }
+                Key::Bundle => {
+                    // Gone again before its turn came.
+                    let Some(bundle) = &self.desired.bundle else { continue };
+                    self.bundles += 1;
+                    break Say::Bundle(bundle.into());
+                }
+                Key::SyncPoint => break Say::SyncPoint(wire::SyncPoint {}),
+                Key::Export(id) => {
+                    let Some(entry) = self.entries.get_mut(&id) else { continue };
+                    let generation = match entry.generation {
+                        Some(generation) => generation,
+                        None => *entry.generation.insert(self.generations.next(now, present(&id))),
+                    };
+                    break match &entry.wanted {
+                        Some(export) => Say::Put(wire::Export { generation: generation.0, ..export.into() }),
+                        None => Say::Remove(wire::RemoveExport {
+                            service: Some((&id).into()),
+                            generation: generation.0,
+                        }),
+                    };
+                }
+            }
+        };
+        self.unanswered += 1;
+        Some(wire::PublishRequest { message: Some(say) })
+    }
+
+    /// Takes an answer. Answers to what has changed since are dropped: another one will come.
+    pub(super) fn answer(&mut self, response: wire::PublishResponse) -> Result<(), RegistrationRefused> {
+        self.unanswered = self.unanswered.saturating_sub(1);
+        let (subject, state) = match response.message {
+            Some(Answer::Committed(c)) => {
+                let (generation, revision) = (Generation(c.generation), Revision(c.revision));
+                (c.subject, ItemState::Committed { generation, revision })
+            }
+            Some(Answer::Refused(r)) => {
+                let (generation, reason, message) = (Generation(r.generation), r.reason, r.message);
+                (r.subject, ItemState::Refused { generation, reason, message })
+            }
+            // An answer of a later version, about something that this one did not say.
+            None => return Ok(()),
+        };
+        match subject.and_then(|s| s.subject) {
+            Some(Subject::Hello(_)) => return self.hello_answered(state),
+            Some(Subject::Bundle(_)) => self.bundle_answered(state),
+            Some(Subject::SyncPoint(_)) => self.sync_answered(&state),
+            Some(Subject::Export(service)) => {
+                if let Ok(id) = ServiceId::try_from(service) {
+                    self.export_answered(id, state);
+                }
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn hello_answered(&mut self, state: ItemState) -> Result<(), RegistrationRefused> {
+        self.hellos = self.hellos.saturating_sub(1);
+        let refused = match &state {
+            State::Refused { reason, message, .. } => {
+                Err(RegistrationRefused { reason: reason.clone(), message: message.clone() })
+            }
+            _ => Ok(()),
+        };
+        if self.hellos == 0 {
+            self.status.send_modify(|status| status.registration = state);
+        }
+        refused
+    }
+
+    fn bundle_answered(&mut self, state: ItemState) {
+        self.bundles = self.bundles.saturating_sub(1);
+        if self.bundles > 0 || self.desired.bundle.is_none() {
+            return;
+        }
+        if matches!(state, State::Refused { .. }) {
+            self.refused.insert(Key::Bundle);
+        }
+        self.status.send_modify(|status| status.bundle = Some(state));
+    }
+
+    fn sync_answered(&mut self, state: &ItemState) {
+        match state {
+            State::Committed { revision, .. } => {
+                let revision = *revision;
+                self.status.send_modify(|status| status.synced = Some(revision));
+            }
+            State::Refused { .. } => {
+                self.refused.insert(Key::SyncPoint);
+            }
+            State::Pending => {}
+        }
+    }
+
+    fn export_answered(&mut self, id: ServiceId, state: ItemState) {
+        let (State::Committed { generation, .. } | State::Refused { generation, .. }) = &state else {
+            return;
+        };
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        if entry.generation != Some(*generation) {
+            return;
+        }
+        match &state {
+            State::Committed { .. } if entry.wanted.is_none() => {
+                self.entries.remove(&id);
+                self.status.send_modify(|status| {
+                    status.exports.remove(&id);
+                });
+                return;
+            }
+            State::Refused { reason, .. } => {
+                if reason == "stale_generation" {
+                    entry.generation = None;
+                }
+                self.refused.insert(Key::Export(id.clone()));
+            }
+            _ => {}
+        }
+        self.status.send_modify(|status| {
+            status.exports.insert(id, state);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! An operator's calls, over real TLS.
+#![allow(clippy::unwrap_used, reason = "a failed helper is a failed test")]
+
+mod support;
+
+use federation_client::{AdminClient, ClientError, Servers};
+use federation_model::{Bundle, Item, Revision, UnixMillis};
+use federation_trust::infra::admin_id;
+use federation_trust::{Identity, JoinTokenText};
+use support::{Federation, clusterset, servers, timing};
+use tonic::Code;
+
+fn client(federation: &Federation, list: Servers, identity: Identity) -> AdminClient {
+    AdminClient::connect(list, identity, &federation.bundle(), timing()).unwrap()
+}
+
+fn operator(federation: &Federation) -> Identity {
+    federation.identity(&admin_id(&clusterset(), "ana").unwrap(), 600)
+}
+
+#[tokio::test]
+async fn calls_are_answered_by_whichever_server_lives() {
+    let federation = Federation::new();
+    let (one, two) = (federation.start(1).await, federation.start(2).await);
+    let west = Bundle {
+        trust_domain: "west.lab".parse().unwrap(),
+        authorities: vec![],
+        sequence: 1,
+        refresh_hint: 1,
+    };
+    federation.catalogue.send_modify(|catalogue| {
+        catalogue.put(Item::Bundle(west.clone()));
+    });
+    let client = client(&federation, servers(&[&one, &two]), operator(&federation));
+    assert_eq!(client.status().await.unwrap().server_id, 1);
+    drop(one);
+    assert_eq!(client.status().await.unwrap().server_id, 2);
+    assert_eq!(client.status_of(&two.address).await.unwrap().clusterset, "lab");
+    assert_eq!(client.members().await.unwrap().len(), 1);
+
+    let created = client.create_token(&"east".parse().unwrap(), 0).await.unwrap();
+    let token: JoinTokenText = created.token.parse().unwrap();
+    assert_eq!(token.ca_sha256(), &federation.authority.fingerprint());
+    assert_eq!(created.expires, UnixMillis(99));
+
+    let catalog = client.catalog(None).await.unwrap();
+    assert_eq!(catalog.view.bundles.values().collect::<Vec<_>>(), [&west]);
+    assert_eq!((catalog.view.revision, catalog.leader_time), (Revision(1), UnixMillis(5)));
+}
+
+#[tokio::test]
+async fn who_is_no_operator_is_refused_and_who_is_nobody_cannot_connect() {
+    let federation = Federation::new();
+    let server = federation.start(1).await;
+    let agent = federation.agent("east", 600).get().unwrap();
+    let error = client(&federation, servers(&[&server]), (*agent).clone()).status().await.unwrap_err();
+    assert_eq!(error.refusal(), Some(Code::PermissionDenied));
+
+    let stranger = operator(&Federation::new());
+    let error = client(&federation, servers(&[&server]), stranger).status().await.unwrap_err();
+    assert!(matches!(error, ClientError::Unreachable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_of_another_authority_is_not_asked() {
+    let (federation, impostor) = (Federation::new(), Federation::new());
+    let server = impostor.start(1).await;
+    let error = client(&federation, servers(&[&server]), operator(&federation)).status().await.unwrap_err();
+    assert!(error.chain().contains("UnknownIssuer"), "{}", error.chain());
+}
