@@ -9,9 +9,11 @@ use std::time::SystemTime;
 use federation_trust::authorize::{Anyone, FederationServers, Nobody, Only};
 use federation_trust::tls::{ClientTls, Clients, Server, ServerTls, client_config, server_config};
 use federation_trust::{Authorize, PeerError, SharedBundles, SharedIdentity, verify};
+use rustls::client::ResolvesClientCert;
+use rustls::sign::CertifiedKey;
 use rustls::{
     AlertDescription, ClientConfig, ClientConnection, Connection, Error, HandshakeKind, ServerConfig,
-    ServerConnection,
+    ServerConnection, SignatureScheme,
 };
 use rustls_pki_types::ServerName;
 use sha2::{Digest, Sha256};
@@ -278,4 +280,35 @@ fn a_joiner_that_knows_only_the_hash_believes_that_server_and_no_other() {
     let agent = SharedIdentity::new(world.lab.identity("spiffe://lab/isthmus/agent/east"));
     let impostor = world.server_as(agent, Clients::Optional, Anyone);
     assert_eq!(shake(&lab, &impostor).alert_to_server(), Some(AlertDescription::AccessDenied));
+}
+
+/// Shows whatever certificate it was given, with a key that is not its own.
+#[derive(Debug)]
+struct Thief(Arc<CertifiedKey>);
+
+impl ResolvesClientCert for Thief {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_copied_certificate_without_its_key_does_not_tell_who_may_come_in() {
+    let world = World::new();
+    let own = world.east.identity("spiffe://east.lab/ns/demo/sa/thief");
+    let chain = world.east.identity(CLIENT).chain().to_vec();
+    let stolen = CertifiedKey::new(chain, Arc::clone(&own.certified_key().key));
+    let mut client = ClientConfig::clone(&world.client(world.caller()));
+    client.client_auth_cert_resolver = Arc::new(Thief(Arc::new(stolen)));
+    let client = Arc::new(client);
+
+    let open = shake(&client, &world.server(Clients::Required, Anyone));
+    let shut = shake(&client, &world.server(Clients::Required, Nobody));
+    assert_eq!(open.alert_to_client(), Some(AlertDescription::DecryptError));
+    assert_eq!(shut.alert_to_client(), open.alert_to_client());
+    assert_eq!(shut.server, open.server);
 }

@@ -1,5 +1,7 @@
-//! A listener's judgement of its callers.
+//! A listener's judgement of its callers, in three steps: whether the chain is believed, whether the key is proved,
+//! and whether the caller may come in.
 
+use std::slice;
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
@@ -12,7 +14,7 @@ use super::{Clients, signatures};
 use crate::authorize::Authorize;
 use crate::bundle_set::SharedBundles;
 use crate::peer_error::PeerError;
-use crate::verify::verify_peer;
+use crate::verify::{peer_id, verify_peer};
 
 #[derive(Debug)]
 pub(super) struct JudgeClient {
@@ -26,11 +28,18 @@ impl JudgeClient {
         Self { bundles, clients, authorize }
     }
 
-    /// The chain first, always: a caller that is not believed hears so whatever it asked for.
-    fn judge(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<(), PeerError> {
-        let id = verify_peer(chain, &self.bundles.load(), now)?;
-        self.authorize.authorize(&id).map_err(PeerError::NotAuthorized)
+    /// Whether a caller that is believed, and has proved its key, may come in. Not earlier: who merely holds a copy of
+    /// a certificate must not learn what its owner may do.
+    fn admit(&self, cert: &CertificateDer<'_>) -> Result<(), Error> {
+        let id = peer_id(slice::from_ref(cert)).map_err(refused)?;
+        self.authorize.authorize(&id).map_err(|reason| refused(PeerError::NotAuthorized(reason)))
     }
+}
+
+/// The error for rustls, said here because rustls keeps only the alert of it.
+fn refused(error: PeerError) -> Error {
+    debug!(reason = error.reason(), %error, "client refused");
+    error.into_tls()
 }
 
 impl ClientCertVerifier for JudgeClient {
@@ -49,11 +58,8 @@ impl ClientCertVerifier for JudgeClient {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.judge(&super::client_side::whole(end_entity, intermediates), now).map_err(|error| {
-            // Here, since rustls keeps only the alert of it.
-            debug!(reason = error.reason(), %error, "client refused");
-            error.into_tls()
-        })?;
+        let chain = super::client_side::whole(end_entity, intermediates);
+        verify_peer(&chain, &self.bundles.load(), now).map_err(refused)?;
         Ok(ClientCertVerified::assertion())
     }
 
@@ -63,7 +69,9 @@ impl ClientCertVerifier for JudgeClient {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        signatures::tls12(message, cert, signed)
+        let proved = signatures::tls12(message, cert, signed)?;
+        self.admit(cert)?;
+        Ok(proved)
     }
 
     fn verify_tls13_signature(
@@ -72,7 +80,9 @@ impl ClientCertVerifier for JudgeClient {
         cert: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        signatures::tls13(message, cert, signed)
+        let proved = signatures::tls13(message, cert, signed)?;
+        self.admit(cert)?;
+        Ok(proved)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
