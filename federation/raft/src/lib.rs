@@ -1,0 +1,30 @@
+//! One catalogue on several servers: consensus, its storage and its transport.
+//!
+//! Owns: the Raft log, vote and snapshots on disk; the catalogue in memory; the port between servers; group commit and
+//! the forwarding of writes to the leader; the leader's chore of expiring leases. It is the only crate that names
+//! openraft or sled, and nothing of either is in its API.
+//!
+//! Must never: acknowledge a write before a quorum has it on disk; start over a data directory that it does not
+//! recognise as its own; decide who may write what (the caller has); talk to anyone but servers of its clusterset.
+//!
+//! Reading order, which is the way of a write: [`Node`] → `node/propose.rs` (queue) → `node/commit.rs` (group, forward) → `peer/` (to the
+//! leader, and from it to the others) → `store/log.rs` (to disk) → `store/machine.rs` and `store/catalogue.rs` (applied,
+//! and readable). Beside it: `store/db.rs` (the data directory), `store/snapshot.rs`, `node/leases.rs`.
+//!
+//! Tests: `store/tests.rs` runs openraft's own conformance suite; `tests/group.rs` runs three servers over real mTLS.
+
+mod node;
+mod peer;
+mod store;
+mod types;
+
+pub use node::{
+    Leadership, MemberRole, MemberStatus, Node, NodeConfig, NodeStatus, ProposeError, RaftFailure,
+    StartError, Timing,
+};
+pub use peer::listener::{ListenError, PeerListener};
+pub use peer::wire::Committed;
+pub use store::codec::CodecError;
+pub use store::error::{EngineError, StoreError};
+pub use store::identity::StoreIdentity;
+pub use types::Member;

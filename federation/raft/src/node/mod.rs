@@ -1,0 +1,294 @@
+//! One server of the group: storage, transport, group commit and the leader's chores, started and stopped together.
+
+mod commit;
+mod config;
+mod leases;
+pub(crate) mod propose;
+mod status;
+mod timing;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use federation_api::raft::raft_server::RaftServer;
+use federation_kit::drain::{self, DrainTrigger, DrainWatcher};
+use federation_kit::tasks::Tasks;
+use federation_model::state::Changes;
+use federation_model::{Command, Revision, ServerId, State, UnixMillis};
+use openraft::RaftMetrics;
+use openraft::error::{InitializeError, RaftError};
+use tokio::sync::watch;
+
+pub use self::config::{NodeConfig, RaftFailure, StartError};
+pub use self::propose::ProposeError;
+pub use self::status::{Leadership, MemberRole, MemberStatus, NodeStatus};
+pub use self::timing::Timing;
+
+use self::commit::Committer;
+use self::propose::{Proposer, Route};
+use crate::peer::MAX_PEER_MESSAGE_BYTES;
+use crate::peer::client::Network;
+use crate::peer::listener::PeerListener;
+use crate::peer::pool::Peers;
+use crate::peer::server::RaftService;
+use crate::peer::wire::Committed;
+use crate::store::catalogue::Catalogue;
+use crate::store::db::Db;
+use crate::store::error::StoreError;
+use crate::store::identity::StoreIdentity;
+use crate::store::log::LogStore;
+use crate::store::machine::StateMachine;
+use crate::store::snapshot::SnapshotStore;
+use crate::types::{Member, Raft, node_id, revision_of};
+
+/// Changes kept for watchers that fell behind; one that is further behind gets a snapshot.
+const CHANGES: usize = 65_536;
+/// How long a write may wait for a leader.
+const PROPOSE_LIMIT: Duration = Duration::from_secs(10);
+/// How long tasks may take to end at shutdown.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// A running server. Cheap to clone; all clones are the same server.
+#[derive(Clone)]
+pub struct Node {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    id: ServerId,
+    raft: Raft,
+    catalogue: Arc<Catalogue>,
+    /// As configured: the replicated membership has the addresses of the first start.
+    members: BTreeMap<ServerId, Member>,
+    leadership: watch::Receiver<Leadership>,
+    tasks: Tasks,
+    /// Taken at shutdown, so that nothing proposes, serves or holds the data directory any more.
+    running: Mutex<Option<Running>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    proposer: Proposer,
+    drain: DrainTrigger,
+    db: Db,
+}
+
+impl Node {
+    /// Opens the data directory, takes part in the group, and, where the log is pristine, founds it: every first voter
+    /// founds the same group, so it does not matter who comes first.
+    pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
+        if !config.members.contains_key(&config.id) {
+            return Err(StartError::NotAMember(config.id));
+        }
+        let identity = StoreIdentity { clusterset: config.clusterset.clone(), server: config.id };
+        let data_dir = config.data_dir.clone();
+        let opened = tokio::task::spawn_blocking(move || open(&data_dir, &identity)).await;
+        let (db, log, machine, catalogue) =
+            opened.unwrap_or_else(|join| std::panic::resume_unwind(join.into_panic()))?;
+
+        let raft_config = config.timing.config(config.clusterset.as_str());
+        let raft_config = raft_config.map_err(StartError::Timing)?;
+        let peers = Peers::new(config.clusterset, config.identity, config.bundles, config.members.clone());
+        let network = Network { me: config.id, peers: Arc::new(peers) };
+        let me = node_id(config.id);
+        let raft = Raft::new(me, Arc::new(raft_config), network.clone(), log, machine)
+            .await
+            .map_err(|error| StartError::Raft(RaftFailure(error.to_string())))?;
+        found(&raft, &config.members).await?;
+
+        let tasks = Tasks::new();
+        let (drain, watcher) = drain::channel();
+        let (leader_is, leadership) = watch::channel(Leadership { me: config.id, term: 0, leader: None });
+        let (proposer, waiting) = Proposer::new();
+        let committer = Committer::new(raft.clone(), network, leadership.clone(), waiting);
+        tasks.spawn("raft leadership", follow_leadership(raft.clone(), leader_is));
+        tasks.spawn("raft commit", committer.run());
+        tasks.spawn("raft leases", leases::run(Arc::clone(&catalogue), proposer.clone(), leadership.clone()));
+        let service = RaftService { raft: raft.clone(), proposer: proposer.clone() };
+        tasks.spawn_fallible("raft port", serve(config.listener, service, watcher));
+
+        let running = Mutex::new(Some(Running { proposer, drain, db }));
+        let (id, members) = (config.id, config.members);
+        let inner = Inner { id, raft, catalogue, members, leadership, tasks, running };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Which server this is.
+    #[must_use]
+    pub fn id(&self) -> ServerId {
+        self.inner.id
+    }
+
+    /// Commits `commands` in one entry, whichever server leads, and waits until they are on disk on a quorum. Whoever
+    /// may ask for them was checked before.
+    ///
+    /// # Errors
+    /// When there is no leader for ten seconds, too much is waiting, or this server stops. A rejected command is not
+    /// an error but an outcome.
+    pub async fn propose(&self, commands: Vec<Command>) -> Result<Committed, ProposeError> {
+        let proposer = self.running(|running| running.proposer.clone()).ok_or(ProposeError::Stopped)?;
+        proposer.propose(commands, Route::Anywhere, PROPOSE_LIMIT).await
+    }
+
+    /// Reads the applied state and its recent changes, at one revision. The closure must be short and must not block.
+    pub fn read<T>(&self, reader: impl FnOnce(&State, &Changes) -> T) -> T {
+        self.inner.catalogue.read(reader)
+    }
+
+    /// The last applied revision, as a thing to wait on.
+    #[must_use]
+    pub fn applied(&self) -> watch::Receiver<Revision> {
+        self.inner.catalogue.applied()
+    }
+
+    /// Waits until this server has applied `revision`; false if it did not within `limit`.
+    pub async fn wait_applied(&self, revision: Revision, limit: Duration) -> bool {
+        let mut applied = self.applied();
+        tokio::time::timeout(limit, applied.wait_for(|seen| *seen >= revision)).await.is_ok_and(|w| w.is_ok())
+    }
+
+    /// The leader's clock when it proposed the last applied batch.
+    #[must_use]
+    pub fn last_batch_at(&self) -> UnixMillis {
+        self.inner.catalogue.last_batch_at()
+    }
+
+    /// Who leads, as a thing to wait on.
+    #[must_use]
+    pub fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.inner.leadership.clone()
+    }
+
+    /// What this server says of itself.
+    #[must_use]
+    pub fn status(&self) -> NodeStatus {
+        let metrics = self.inner.raft.metrics().borrow().clone();
+        let leadership = self.inner.leadership.borrow().clone();
+        let membership = Arc::clone(&metrics.membership_config);
+        let voters: Vec<u64> = membership.voter_ids().collect();
+        let members = membership.nodes().map(|(id, member)| MemberStatus {
+            id: ServerId(*id),
+            member: self.inner.members.get(&ServerId(*id)).unwrap_or(member).clone(),
+            role: match leadership.leader {
+                Some(leader) if leader.0 == *id => MemberRole::Leader,
+                _ if voters.contains(id) => MemberRole::Follower,
+                _ => MemberRole::Learner,
+            },
+            matched: metrics.replication.as_ref().and_then(|all| all.get(id)?.map(|log_id| log_id.index)),
+        });
+        NodeStatus {
+            revision: *self.applied().borrow(),
+            last_log_index: metrics.last_log_index.unwrap_or(0),
+            snapshot_index: revision_of(metrics.snapshot.as_ref()).0,
+            quorum_millis: metrics.millis_since_quorum_ack,
+            disk_bytes: self.running(|running| running.db.size_on_disk()).unwrap_or(0),
+            members: members.collect(),
+            leadership,
+        }
+    }
+
+    /// Waits until this server can no longer take part: Raft or one of its tasks failed. The process should end.
+    pub async fn failed(&self) -> RaftFailure {
+        let mut metrics = self.inner.raft.metrics();
+        let raft = async {
+            let text = match metrics.wait_for(|seen| seen.running_state.is_err()).await.as_deref() {
+                Ok(RaftMetrics { running_state: Err(error), .. }) => error.to_string(),
+                _ => "raft has stopped".to_owned(),
+            };
+            RaftFailure(text)
+        };
+        tokio::select! {
+            failure = raft => failure,
+            task = self.inner.tasks.failed() => RaftFailure(task.to_string()),
+        }
+    }
+
+    /// Leaves the group without a word, as a crash would, but with everything on disk and every task ended. A second
+    /// call does nothing.
+    pub async fn shutdown(&self) {
+        let taken = self.inner.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Running { proposer, drain, db }) = taken else { return };
+        drop(proposer);
+        if let Err(error) = self.inner.raft.shutdown().await {
+            tracing::error!(%error, "raft panicked");
+        }
+        drain.drain(STOP_GRACE).await;
+        self.inner.tasks.stop(STOP_GRACE).await;
+        if let Err(error) = db.flush().await {
+            tracing::error!(error = %federation_kit::exit::chain(&error), "last flush failed");
+        }
+    }
+
+    fn running<T>(&self, reader: impl FnOnce(&Running) -> T) -> Option<T> {
+        self.inner.running.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(reader)
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("id", &self.inner.id).finish_non_exhaustive()
+    }
+}
+
+type Opened = (Db, LogStore, StateMachine, Arc<Catalogue>);
+
+fn open(dir: &std::path::Path, identity: &StoreIdentity) -> Result<Opened, StoreError> {
+    let db = Db::open(dir, identity)?;
+    let log = LogStore::open(db.clone())?;
+    let catalogue = Arc::new(Catalogue::new(CHANGES));
+    let snapshots = SnapshotStore::new(db.clone());
+    let machine = StateMachine::load(Arc::clone(&catalogue), snapshots, log.purged()?)?;
+    Ok((db, log, machine, catalogue))
+}
+
+async fn found(raft: &Raft, members: &BTreeMap<ServerId, Member>) -> Result<(), StartError> {
+    let failed = |error: &dyn fmt::Display| StartError::Raft(RaftFailure(error.to_string()));
+    if raft.is_initialized().await.map_err(|error| failed(&error))? {
+        return Ok(());
+    }
+    let members: BTreeMap<u64, Member> =
+        members.iter().map(|(id, member)| (node_id(*id), member.clone())).collect();
+    match raft.initialize(members).await {
+        // Not allowed: another founder was faster, and its log has come meanwhile.
+        Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// Publishes who leads until Raft stops.
+async fn follow_leadership(raft: Raft, leader_is: watch::Sender<Leadership>) {
+    let mut metrics = raft.server_metrics();
+    loop {
+        let seen = {
+            let metrics = metrics.borrow_and_update();
+            (metrics.vote.leader_id().get_term(), metrics.current_leader.map(ServerId))
+        };
+        leader_is.send_if_modified(|present| {
+            let next = Leadership { me: present.me, term: seen.0, leader: seen.1 };
+            let changed = *present != next;
+            *present = next;
+            changed
+        });
+        if metrics.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn serve(
+    listener: PeerListener,
+    service: RaftService,
+    drain: DrainWatcher,
+) -> Result<(), tonic::transport::Error> {
+    let service = RaftServer::new(service)
+        .max_decoding_message_size(MAX_PEER_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_PEER_MESSAGE_BYTES);
+    tokio::select! {
+        served = tonic::transport::Server::builder()
+            .add_service(service)
+            .serve_with_incoming_shutdown(listener.incoming, drain.signalled()) => served,
+        () = drain.forced() => Ok(()),
+    }
+}

@@ -1,0 +1,178 @@
+//! openraft's calls to another server, and writes handed to the leader.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use federation_api::raft::RaftMessage;
+use federation_api::raft::raft_client::RaftClient;
+use federation_model::{Command, ServerId};
+use openraft::RPCTypes;
+use openraft::error::{InstallSnapshotError, RPCError, RaftError, RemoteError, Timeout, Unreachable};
+use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
+use openraft::raft::{AppendEntriesResponse, InstallSnapshotResponse, VoteResponse};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+
+use super::pool::{NoPeer, Peers};
+use super::wire::{
+    Append, AppendAnswer, Ballot, BallotAnswer, Install, InstallAnswer, Propose, ProposeAnswer,
+};
+use crate::store::codec::{CodecError, decode, encode};
+use crate::types::{Member, TypeConfig};
+
+/// How long openraft waits before it tries an unreachable server again.
+const RETRY_UNREACHABLE: Duration = Duration::from_millis(300);
+
+/// Why a call to another server brought no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    #[error(transparent)]
+    NoPeer(#[from] NoPeer),
+    #[error("message cannot be encoded")]
+    Encode(#[source] CodecError),
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    #[error("call failed")]
+    Status(#[source] Box<Status>),
+    #[error("answer cannot be read")]
+    Answer(#[source] CodecError),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Call {
+    Append,
+    Vote,
+    Install,
+    Propose,
+}
+
+/// Makes one [`Peer`] per target.
+#[derive(Debug, Clone)]
+pub(crate) struct Network {
+    pub(crate) me: ServerId,
+    pub(crate) peers: Arc<Peers>,
+}
+
+impl RaftNetworkFactory<TypeConfig> for Network {
+    type Network = Peer;
+
+    async fn new_client(&mut self, target: u64, node: &Member) -> Peer {
+        let known = Some(node.clone());
+        Peer { me: self.me, target: ServerId(target), known, peers: Arc::clone(&self.peers) }
+    }
+}
+
+/// Another server.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    me: ServerId,
+    target: ServerId,
+    known: Option<Member>,
+    peers: Arc<Peers>,
+}
+
+impl Peer {
+    async fn call<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        call: Call,
+        question: &Q,
+        limit: Duration,
+    ) -> Result<A, CallError> {
+        let answer = self.exchange(call, question, limit).await;
+        self.peers.note(self.target, answer.as_ref().err().map(|error| error as _));
+        answer
+    }
+
+    async fn exchange<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        call: Call,
+        question: &Q,
+        limit: Duration,
+    ) -> Result<A, CallError> {
+        let client = self.peers.client(self.target, self.known.as_ref())?;
+        let payload = encode(question).map_err(CallError::Encode)?;
+        let mut request = Request::new(RaftMessage { payload });
+        request.set_timeout(limit);
+        let answer = match tokio::time::timeout(limit, send(client, call, request)).await {
+            Ok(Ok(answer)) => answer.into_inner(),
+            Ok(Err(status)) => return Err(CallError::Status(Box::new(status))),
+            Err(_) => return Err(CallError::Timeout(limit)),
+        };
+        decode(&answer.payload).map_err(CallError::Answer)
+    }
+
+    /// A call of openraft's own. Everything but a timeout is `Unreachable`, so that openraft backs off: `Network`
+    /// would be tried again at once, for ever.
+    async fn ask<Q: Serialize, A: DeserializeOwned, E: std::error::Error + DeserializeOwned>(
+        &self,
+        call: Call,
+        action: RPCTypes,
+        question: &Q,
+        option: &RPCOption,
+    ) -> Result<A, RPCError<u64, Member, RaftError<u64, E>>> {
+        let answer: Result<Result<A, RaftError<u64, E>>, CallError> =
+            self.call(call, question, option.hard_ttl()).await;
+        match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(remote)) => Err(RPCError::RemoteError(RemoteError::new(self.target.0, remote))),
+            Err(CallError::Timeout(timeout)) => {
+                let (id, target) = (self.me.0, self.target.0);
+                Err(RPCError::Timeout(Timeout { action, id, target, timeout }))
+            }
+            Err(error) => Err(RPCError::Unreachable(Unreachable::new(&error))),
+        }
+    }
+}
+
+async fn send(
+    mut client: RaftClient<Channel>,
+    call: Call,
+    request: Request<RaftMessage>,
+) -> Result<Response<RaftMessage>, Status> {
+    match call {
+        Call::Append => client.append_entries(request).await,
+        Call::Vote => client.vote(request).await,
+        Call::Install => client.install_snapshot(request).await,
+        Call::Propose => client.propose(request).await,
+    }
+}
+
+type Asked<A, E = openraft::error::Infallible> = Result<A, RPCError<u64, Member, RaftError<u64, E>>>;
+
+impl RaftNetwork<TypeConfig> for Peer {
+    async fn append_entries(&mut self, rpc: Append, option: RPCOption) -> Asked<AppendEntriesResponse<u64>> {
+        self.ask(Call::Append, RPCTypes::AppendEntries, &rpc, &option).await
+    }
+
+    async fn vote(&mut self, rpc: Ballot, option: RPCOption) -> Asked<VoteResponse<u64>> {
+        self.ask(Call::Vote, RPCTypes::Vote, &rpc, &option).await
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        rpc: Install,
+        option: RPCOption,
+    ) -> Asked<InstallSnapshotResponse<u64>, InstallSnapshotError> {
+        self.ask(Call::Install, RPCTypes::InstallSnapshot, &rpc, &option).await
+    }
+
+    fn backoff(&self) -> Backoff {
+        Backoff::new(std::iter::repeat(RETRY_UNREACHABLE))
+    }
+}
+
+/// Hands commands to `leader`.
+pub(crate) async fn forward(
+    network: &Network,
+    leader: ServerId,
+    commands: Vec<Command>,
+    limit: Duration,
+) -> Result<ProposeAnswer, CallError> {
+    let peer = Peer { me: network.me, target: leader, known: None, peers: Arc::clone(&network.peers) };
+    peer.call(Call::Propose, &Propose { commands }, limit).await
+}
+
+// The answers' types, so that client and server cannot drift apart.
+const _: fn(AppendAnswer, BallotAnswer, InstallAnswer) = |_, _, _| ();

@@ -1,0 +1,103 @@
+//! One connection to each other server, shared by replication, elections and forwarded writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use federation_api::raft::raft_client::RaftClient;
+use federation_kit::exit::chain;
+use federation_kit::grpc::{Dial, connect_tls_with};
+use federation_model::{ServerId, TrustDomain};
+use federation_trust::authorize::Only;
+use federation_trust::tls::{ClientTls, Server, client_config};
+use federation_trust::{SharedBundles, SharedIdentity, TrustError, infra};
+use rustls::pki_types::ServerName;
+use tonic::transport::Channel;
+
+use super::MAX_PEER_MESSAGE_BYTES;
+use crate::types::Member;
+
+const DIAL: Dial = Dial {
+    connect: Duration::from_secs(1),
+    ping_every: Duration::from_secs(10),
+    ping_timeout: Duration::from_secs(3),
+};
+
+/// Dials the other servers, each once.
+#[derive(Debug)]
+pub(crate) struct Peers {
+    clusterset: TrustDomain,
+    identity: SharedIdentity,
+    bundles: SharedBundles,
+    /// The configured addresses win over those in the replicated membership, which are as of the first start.
+    members: BTreeMap<ServerId, Member>,
+    open: Mutex<BTreeMap<(ServerId, String), RaftClient<Channel>>>,
+    /// Servers whose last call brought no answer.
+    silent: Mutex<BTreeSet<ServerId>>,
+}
+
+impl Peers {
+    pub(crate) fn new(
+        clusterset: TrustDomain,
+        identity: SharedIdentity,
+        bundles: SharedBundles,
+        members: BTreeMap<ServerId, Member>,
+    ) -> Self {
+        Self { clusterset, identity, bundles, members, open: Mutex::default(), silent: Mutex::default() }
+    }
+
+    /// A client of `target`; it dials when it is first used. `known` is its address in the replicated membership.
+    pub(crate) fn client(
+        &self,
+        target: ServerId,
+        known: Option<&Member>,
+    ) -> Result<RaftClient<Channel>, NoPeer> {
+        let member = self.members.get(&target).or(known).ok_or(NoPeer::Unknown(target))?;
+        let key = (target, member.raft.clone());
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = open.get(&key) {
+            return Ok(client.clone());
+        }
+        let config = client_config(ClientTls {
+            identity: Some(self.identity.clone()),
+            server: Server::Bundles {
+                bundles: self.bundles.clone(),
+                authorize: Arc::new(Only(infra::server_id(&self.clusterset, target))),
+            },
+            alpn: vec![b"h2".to_vec()],
+        })
+        .map_err(NoPeer::Tls)?;
+        // An address is no SNI: servers are known by their SPIFFE id.
+        let name = ServerName::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let client = RaftClient::new(connect_tls_with(DIAL, member.raft.as_str(), config, name))
+            .max_decoding_message_size(MAX_PEER_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_PEER_MESSAGE_BYTES);
+        open.insert(key, client.clone());
+        Ok(client)
+    }
+
+    /// Remembers whether `target` answered, and logs when that changes: a server that is down is called several times a
+    /// second.
+    pub(crate) fn note(&self, target: ServerId, problem: Option<&(dyn std::error::Error + 'static)>) {
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        match problem {
+            Some(problem) if silent.insert(target) => {
+                tracing::warn!(server = %target, error = %chain(problem), "server does not answer");
+            }
+            None if silent.remove(&target) => tracing::info!(server = %target, "server answers again"),
+            _ => {}
+        }
+    }
+}
+
+/// Why there is no client of a server.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoPeer {
+    /// Nobody told where it is.
+    #[error("server {0} has no known address")]
+    Unknown(ServerId),
+    /// The TLS configuration could not be made.
+    #[error("tls cannot be set up")]
+    Tls(#[source] TrustError),
+}

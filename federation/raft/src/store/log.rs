@@ -1,0 +1,162 @@
+//! The Raft log and the vote, on disk.
+
+use std::fmt::Debug;
+use std::ops::{Bound, RangeBounds};
+
+use openraft::storage::{LogFlushed, RaftLogStorage};
+use openraft::{ErrorSubject, ErrorVerb, LogState, OptionalSend, RaftLogReader};
+
+use super::codec::{decode, encode};
+use super::db::Db;
+use super::error::StoreError;
+use crate::types::{Entry, LogId, StorageError, TypeConfig, Vote};
+
+const VOTE: &str = "vote";
+const COMMITTED: &str = "committed";
+const PURGED: &str = "purged";
+
+/// A lagging follower gets at most this much, in encoded bytes, with one message, unless one entry is larger.
+const READ_BYTES: usize = 1024 * 1024;
+
+/// The log of one server. openraft calls it from one task; readers are clones.
+#[derive(Debug, Clone)]
+pub(crate) struct LogStore {
+    db: Db,
+}
+
+impl LogStore {
+    /// Takes the log of an open directory, and finishes a purge that a crash cut short.
+    pub(crate) fn open(db: Db) -> Result<Self, StoreError> {
+        let this = Self { db };
+        if let Some(purged) = this.purged()? {
+            this.db.remove(0, purged.index.checked_add(1))?;
+        }
+        Ok(this)
+    }
+
+    pub(crate) fn purged(&self) -> Result<Option<LogId>, StoreError> {
+        self.db.get(PURGED)
+    }
+
+    fn read(&self, start: u64, end: Option<u64>, budget: usize) -> Result<Vec<Entry>, StoreError> {
+        let mut entries = Vec::new();
+        let mut size = 0usize;
+        for found in self.db.entries(start, end) {
+            let (key, bytes) = found?;
+            size = size.saturating_add(bytes.len());
+            if size > budget && !entries.is_empty() {
+                break;
+            }
+            entries.push(decode_entry(key, &bytes)?);
+        }
+        Ok(entries)
+    }
+
+    fn state(&self) -> Result<LogState<TypeConfig>, StoreError> {
+        let last_purged_log_id = self.purged()?;
+        let last = self.db.last_entry()?;
+        let last = last.map(|(key, bytes)| decode_entry(key, &bytes)).transpose()?;
+        let last_log_id = last.map(|entry| entry.log_id).max(last_purged_log_id);
+        Ok(LogState { last_purged_log_id, last_log_id })
+    }
+}
+
+fn decode_entry(key: u64, bytes: &[u8]) -> Result<Entry, StoreError> {
+    let entry: Entry =
+        decode(bytes).map_err(|source| StoreError::Corrupt { what: format!("log entry {key}"), source })?;
+    if entry.log_id.index == key {
+        Ok(entry)
+    } else {
+        Err(StoreError::Misplaced { key, found: entry.log_id.index })
+    }
+}
+
+fn logs(verb: ErrorVerb) -> impl FnOnce(StoreError) -> StorageError {
+    move |error| error.into_storage(ErrorSubject::Logs, verb)
+}
+
+impl RaftLogReader<TypeConfig> for LogStore {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: RB,
+    ) -> Result<Vec<Entry>, StorageError> {
+        let start = match range.start_bound() {
+            Bound::Included(start) => *start,
+            Bound::Excluded(start) => start.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            Bound::Included(end) => end.checked_add(1),
+            Bound::Excluded(end) => Some(*end),
+            Bound::Unbounded => None,
+        };
+        self.read(start, end, usize::MAX).map_err(logs(ErrorVerb::Read))
+    }
+
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<Entry>, StorageError> {
+        self.read(start, Some(end), READ_BYTES).map_err(logs(ErrorVerb::Read))
+    }
+}
+
+impl RaftLogStorage<TypeConfig> for LogStore {
+    type LogReader = Self;
+
+    async fn get_log_state(&mut self) -> Result<LogState<TypeConfig>, StorageError> {
+        self.state().map_err(logs(ErrorVerb::Read))
+    }
+
+    async fn get_log_reader(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &Vote) -> Result<(), StorageError> {
+        let failed = |error: StoreError| error.into_storage(ErrorSubject::Vote, ErrorVerb::Write);
+        self.db.put(VOTE, vote).map_err(failed)?;
+        self.db.flush().await.map_err(failed)
+    }
+
+    async fn read_vote(&mut self) -> Result<Option<Vote>, StorageError> {
+        self.db.get(VOTE).map_err(|error| error.into_storage(ErrorSubject::Vote, ErrorVerb::Read))
+    }
+
+    /// Not flushed: what is committed is found again by Raft; this only lets a restarted server serve it at once.
+    async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), StorageError> {
+        self.db.put(COMMITTED, &committed).map_err(logs(ErrorVerb::Write))
+    }
+
+    async fn read_committed(&mut self) -> Result<Option<LogId>, StorageError> {
+        let committed: Option<Option<LogId>> = self.db.get(COMMITTED).map_err(logs(ErrorVerb::Read))?;
+        Ok(committed.flatten())
+    }
+
+    async fn append<I>(&mut self, entries: I, callback: LogFlushed<TypeConfig>) -> Result<(), StorageError>
+    where
+        I: IntoIterator<Item = Entry> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let encoded: Result<Vec<_>, StoreError> = entries
+            .into_iter()
+            .map(|entry| {
+                let bytes = encode(&entry);
+                let bytes = bytes.map_err(|source| StoreError::Encode { what: "log entry", source })?;
+                Ok((entry.log_id.index, bytes))
+            })
+            .collect();
+        encoded.and_then(|encoded| self.db.append(encoded)).map_err(logs(ErrorVerb::Write))?;
+        // One flush for the whole append, and only then the callback: an acknowledged entry is on disk.
+        callback.log_io_completed(self.db.flush().await.map_err(StoreError::into_io));
+        Ok(())
+    }
+
+    async fn truncate(&mut self, log_id: LogId) -> Result<(), StorageError> {
+        self.db.remove(log_id.index, None).map_err(logs(ErrorVerb::Delete))?;
+        self.db.flush().await.map_err(logs(ErrorVerb::Delete))
+    }
+
+    /// The purged id is written before the entries go: a crash in between is finished by `open`.
+    async fn purge(&mut self, log_id: LogId) -> Result<(), StorageError> {
+        self.db.put(PURGED, &log_id).map_err(logs(ErrorVerb::Write))?;
+        self.db.remove(0, log_id.index.checked_add(1)).map_err(logs(ErrorVerb::Delete))?;
+        self.db.flush().await.map_err(logs(ErrorVerb::Delete))
+    }
+}
