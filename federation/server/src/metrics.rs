@@ -1,0 +1,95 @@
+//! What a server counts. No label's value comes from a peer.
+
+use federation_kit::grpc::HandshakeMetrics;
+use federation_raft::Node;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::registry::{Registry, Unit};
+
+/// Counters of the services. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    refused: Family<[(&'static str, &'static str); 1], Counter>,
+    /// Open watch streams.
+    pub watchers: Gauge,
+    /// Open publish streams.
+    pub publishers: Gauge,
+    /// Changes asked for by agents and operators, committed or rejected.
+    pub commands: Counter,
+}
+
+/// TLS handshakes of the two ports.
+#[derive(Debug, Clone, Default)]
+pub struct PortMetrics {
+    /// The API port.
+    pub api: HandshakeMetrics,
+    /// The Raft port.
+    pub raft: HandshakeMetrics,
+}
+
+impl Metrics {
+    /// Registers everything that needs no node, under `isthmus_`.
+    pub fn register(registry: &mut Registry) -> (Self, PortMetrics) {
+        let metrics = Self::default();
+        let ours = registry.sub_registry_with_prefix("isthmus");
+        ours.register("refused", "Calls and changes refused, by reason", metrics.refused.clone());
+        ours.register("watchers", "Open watch streams", metrics.watchers.clone());
+        ours.register("publishers", "Open publish streams", metrics.publishers.clone());
+        ours.register("commands", "Changes asked for by agents and operators", metrics.commands.clone());
+        let api = HandshakeMetrics::register(ours.sub_registry_with_prefix("api"));
+        let raft = HandshakeMetrics::register(ours.sub_registry_with_prefix("raft"));
+        (metrics, PortMetrics { api, raft })
+    }
+
+    /// Counts a refusal. `reason` is one of a closed set of words.
+    pub fn refuse(&self, reason: &'static str) {
+        self.refused.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    /// Refusals counted for `reason`.
+    #[must_use]
+    pub fn refused(&self, reason: &'static str) -> u64 {
+        self.refused.get_or_create(&[("reason", reason)]).get()
+    }
+}
+
+/// Raft's figures, read when they are asked for.
+#[derive(Debug)]
+pub struct NodeCollector(pub Node);
+
+impl Collector for NodeCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let status = self.0.status();
+        let gauge = |number: u64| ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX));
+        let (clusters, alive, exports) = self.0.read(|state, _| {
+            let alive = state.clusters().filter(|cluster| cluster.lease.is_held()).count();
+            (state.clusters().count(), alive, state.exports().count())
+        });
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let figures = [
+            ("isthmus_raft_term", "Raft term", status.leadership.term),
+            ("isthmus_raft_is_leader", "1 if this server leads", u64::from(status.leadership.is_leader())),
+            (
+                "isthmus_raft_has_leader",
+                "1 if this server knows a leader",
+                u64::from(status.leadership.leader.is_some()),
+            ),
+            ("isthmus_raft_applied_revision", "Last applied revision", status.revision.0),
+            ("isthmus_raft_last_log_index", "Last entry in the log", status.last_log_index),
+            ("isthmus_raft_snapshot_index", "Last entry in the snapshot", status.snapshot_index),
+            ("isthmus_clusters", "Registered clusters", count(clusters)),
+            ("isthmus_clusters_alive", "Registered clusters whose lease is held", count(alive)),
+            ("isthmus_exports", "Exports in the catalogue", count(exports)),
+        ];
+        for (name, help, number) in figures {
+            let metric = gauge(number);
+            metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
+        }
+        let disk = gauge(status.disk_bytes);
+        let (name, help) = ("isthmus_raft_disk", "Size of log and snapshot on disk");
+        disk.encode(encoder.encode_descriptor(name, help, Some(&Unit::Bytes), disk.metric_type())?)
+    }
+}

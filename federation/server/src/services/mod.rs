@@ -1,0 +1,180 @@
+//! The gRPC services: one file per call. What they share is [`Context`].
+
+mod admin;
+mod join;
+mod publish;
+mod renew;
+mod report;
+mod watch;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use federation_api::federation as wire;
+use federation_api::federation::federation_server::Federation;
+use federation_kit::drain::DrainObserver;
+use federation_model::Rejection;
+use federation_raft::{Node, ProposeError};
+use futures::Stream;
+use tokio::sync::Semaphore;
+use tonic::{Code, Extensions, Request, Response, Status, Streaming};
+
+use crate::authz::{self, refusal};
+use crate::limits::{Kind, Slot, Streams};
+use crate::metrics::Metrics;
+use crate::trust::Trust;
+
+pub use self::admin::AdminService;
+pub use self::report::Reports;
+
+/// Most joins judged at the same time: the one call that strangers may make.
+const MAX_JOINS: usize = 16;
+
+/// What every call needs.
+#[derive(Debug)]
+pub struct Context {
+    /// The catalogue and its consensus.
+    pub node: Node,
+    /// Certificates.
+    pub trust: Arc<Trust>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Open streams by cluster.
+    pub streams: Streams,
+    /// What agents last reported.
+    pub reports: Reports,
+    /// Where agents should dial.
+    pub servers: Vec<String>,
+    /// Streams end when it begins, so that agents move to another server.
+    pub drain: DrainObserver,
+    joins: Semaphore,
+}
+
+impl Context {
+    /// Puts a context together.
+    pub fn new(
+        node: Node,
+        trust: Arc<Trust>,
+        metrics: Metrics,
+        servers: Vec<String>,
+        drain: DrainObserver,
+    ) -> Self {
+        let (streams, reports) = (Streams::default(), Reports::default());
+        let joins = Semaphore::new(MAX_JOINS);
+        Self { node, trust, metrics, streams, reports, servers, drain, joins }
+    }
+
+    /// The calling agent's cluster, and its right to one more stream.
+    fn agent_stream(
+        &self,
+        extensions: &Extensions,
+        kind: Kind,
+    ) -> Result<(federation_model::ClusterId, Slot), Status> {
+        let cluster = authz::agent(&self.trust, &self.metrics, extensions)?;
+        let gauge = match kind {
+            Kind::Watch => Some(&self.metrics.watchers),
+            Kind::Publish => Some(&self.metrics.publishers),
+            Kind::Report => None,
+        };
+        let slot = self.streams.open(&cluster, kind, gauge).ok_or_else(|| {
+            self.refused(Code::ResourceExhausted, "too_many_streams", "too many streams of this cluster")
+        })?;
+        Ok((cluster, slot))
+    }
+
+    /// A counted refusal.
+    fn refused(&self, code: Code, reason: &'static str, message: impl Into<String>) -> Status {
+        self.metrics.refuse(reason);
+        refusal(code, reason, message)
+    }
+
+    /// A counted refusal of something malformed.
+    fn invalid(&self, reason: &'static str, error: &(dyn std::error::Error + 'static)) -> Status {
+        self.refused(Code::InvalidArgument, reason, federation_kit::exit::chain(error).to_string())
+    }
+
+    /// A counted rejection by the catalogue.
+    fn rejected(&self, rejection: &Rejection) -> Status {
+        let code = match rejection {
+            Rejection::UnknownToken
+            | Rejection::TokenExpired { .. }
+            | Rejection::TokenUsed
+            | Rejection::TokenForAnother { .. } => Code::PermissionDenied,
+            _ => Code::FailedPrecondition,
+        };
+        self.refused(code, rejection.reason(), rejection.to_string())
+    }
+
+    /// A change that could not be committed now.
+    fn not_committed(&self, error: &ProposeError) -> Status {
+        let (code, reason) = match error {
+            ProposeError::NoLeader { .. } | ProposeError::NotLeader => (Code::Unavailable, "no_leader"),
+            ProposeError::Busy => (Code::ResourceExhausted, "busy"),
+            ProposeError::TooLarge { .. } => (Code::InvalidArgument, "too_large"),
+            ProposeError::Stopped => (Code::Unavailable, "stopping"),
+        };
+        self.refused(code, reason, error.to_string())
+    }
+
+    /// The error of an inbound stream, counted if the message was the reason.
+    fn broken(&self, status: &Status) {
+        if status.code() == Code::OutOfRange {
+            self.metrics.refuse("message_too_large");
+        }
+    }
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// `isthmus.federation.v1.Federation`.
+#[derive(Debug, Clone)]
+pub struct FederationService(pub Arc<Context>);
+
+#[tonic::async_trait]
+impl Federation for FederationService {
+    async fn join(
+        &self,
+        request: Request<wire::JoinRequest>,
+    ) -> Result<Response<wire::JoinResponse>, Status> {
+        join::join(&self.0, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn renew(
+        &self,
+        request: Request<wire::RenewRequest>,
+    ) -> Result<Response<wire::RenewResponse>, Status> {
+        let cluster = authz::agent(&self.0.trust, &self.0.metrics, request.extensions())?;
+        renew::renew(&self.0, &cluster, &request.into_inner()).map(Response::new)
+    }
+
+    type PublishStream = Answers<wire::PublishResponse>;
+
+    async fn publish(
+        &self,
+        request: Request<Streaming<wire::PublishRequest>>,
+    ) -> Result<Response<Self::PublishStream>, Status> {
+        let (cluster, slot) = self.0.agent_stream(request.extensions(), Kind::Publish)?;
+        Ok(Response::new(publish::publish(Arc::clone(&self.0), cluster, slot, request.into_inner())))
+    }
+
+    type WatchStream = Answers<wire::WatchResponse>;
+
+    async fn watch(
+        &self,
+        request: Request<wire::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let (cluster, slot) = self.0.agent_stream(request.extensions(), Kind::Watch)?;
+        let resume = federation_model::Revision(request.into_inner().resume_revision);
+        Ok(Response::new(watch::watch(Arc::clone(&self.0), cluster, slot, resume)))
+    }
+
+    type ReportStream = Answers<wire::ReportResponse>;
+
+    async fn report(
+        &self,
+        request: Request<Streaming<wire::ReportRequest>>,
+    ) -> Result<Response<Self::ReportStream>, Status> {
+        let (cluster, slot) = self.0.agent_stream(request.extensions(), Kind::Report)?;
+        Ok(Response::new(report::report(Arc::clone(&self.0), cluster, slot, request.into_inner())))
+    }
+}
