@@ -1,0 +1,145 @@
+//! The CA of this cluster's trust domain. Its key never leaves this agent's directory, or the file that was given.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use federation_kit::exit::{Exit, Failure};
+use federation_kit::files::{self, FileError};
+use federation_model::{Bundle, TrustDomain};
+use federation_trust::{Authority, Lifetime, TrustError};
+
+use super::data_dir::{DataDir, MAX_FILE};
+
+/// How long an authority of our making holds.
+const LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// How often those who hold the bundle should look for another, in seconds (`spiffe_refresh_hint`).
+const REFRESH_HINT: u32 = 300;
+const CERT: &str = "ca.pem";
+const KEY: &str = "ca.key";
+
+/// Why there is no authority.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    /// A file cannot be read or written.
+    #[error("authority of the cluster")]
+    File(#[from] FileError),
+    /// A file is not text.
+    #[error("{} is not PEM text", .0.display())]
+    NotText(PathBuf),
+    /// There is a certificate without its key, or a key without its certificate: one of them was lost, and making new
+    /// ones would cut off everything that trusts the old.
+    #[error("{} is missing although {} is there; restore it, or remove both", missing.display(), present.display())]
+    Half {
+        /// What is not there.
+        missing: PathBuf,
+        /// What is.
+        present: PathBuf,
+    },
+    /// They cannot be used.
+    #[error("{} cannot be used", path.display())]
+    Trust {
+        /// The certificate.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: TrustError,
+    },
+}
+
+impl From<AuthorityError> for Failure {
+    fn from(error: AuthorityError) -> Self {
+        Self::new(Exit::Io, error)
+    }
+}
+
+/// The authority: the given one, else the one in the directory, else a new one, which is kept there. Blocks on the
+/// disk.
+///
+/// # Errors
+/// When it cannot be read, made or kept, or is of another domain.
+pub fn load_or_create(
+    data: &DataDir,
+    domain: &TrustDomain,
+    given: Option<&(PathBuf, PathBuf)>,
+) -> Result<Authority, AuthorityError> {
+    let own = (data.file(CERT), data.file(KEY));
+    let (cert, key) = given.unwrap_or(&own);
+    let half = |missing: &Path, present: &Path| AuthorityError::Half {
+        missing: missing.to_owned(),
+        present: present.to_owned(),
+    };
+    match (read(cert)?, read(key)?) {
+        (Some(cert_pem), Some(key_pem)) => Authority::load(domain, &cert_pem, &key_pem)
+            .map_err(|source| AuthorityError::Trust { path: cert.clone(), source }),
+        (None, Some(_)) => Err(half(cert, key)),
+        (Some(_), None) => Err(half(key, cert)),
+        // Given files must be there.
+        (None, None) if given.is_some() => Err(half(cert, key)),
+        (None, None) => create(domain, cert, key),
+    }
+}
+
+/// The key is written first: a crash in between leaves a key without a certificate, which is told and not replaced.
+fn create(domain: &TrustDomain, cert: &Path, key: &Path) -> Result<Authority, AuthorityError> {
+    let made = Authority::create(domain, Lifetime::starting_at(SystemTime::now(), LIFETIME));
+    let authority = made.map_err(|source| AuthorityError::Trust { path: cert.to_owned(), source })?;
+    files::write_atomic(key, authority.key_pem().as_bytes(), 0o600)?;
+    files::write_atomic(cert, authority.cert_pem().as_bytes(), 0o644)?;
+    tracing::info!(%domain, sha256 = authority.fingerprint_hex(), "made an authority for this cluster");
+    Ok(authority)
+}
+
+/// What the federation is told. The sequence grows when the authority is replaced by a younger one.
+pub fn bundle(authority: &Authority) -> Bundle {
+    Bundle {
+        trust_domain: authority.domain().clone(),
+        authorities: vec![authority.bundle_authority()],
+        sequence: u64::try_from(authority.lifetime().not_before).unwrap_or(0).max(1),
+        refresh_hint: REFRESH_HINT,
+    }
+}
+
+fn read(path: &Path) -> Result<Option<String>, AuthorityError> {
+    match files::read_bounded(path, MAX_FILE) {
+        Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| AuthorityError::NotText(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn data(path: &Path) -> DataDir {
+        DataDir::open(path, &"lab".parse().unwrap(), &"east".parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn it_is_made_once_and_its_key_is_private() {
+        let root = tempfile::tempdir().unwrap();
+        let (data, domain) = (data(root.path()), "east.lab".parse().unwrap());
+        let first = load_or_create(&data, &domain, None).unwrap();
+        let second = load_or_create(&data, &domain, None).unwrap();
+        assert_eq!(first.fingerprint_hex(), second.fingerprint_hex());
+        assert_eq!(bundle(&first), bundle(&second));
+        let mode = std::fs::metadata(data.file(KEY)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn half_of_one_and_one_of_another_domain_are_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let (data, domain) = (data(root.path()), "east.lab".parse().unwrap());
+        load_or_create(&data, &domain, None).unwrap();
+        let other = load_or_create(&data, &"west.lab".parse().unwrap(), None);
+        assert!(matches!(other, Err(AuthorityError::Trust { .. })));
+        std::fs::remove_file(data.file(KEY)).unwrap();
+        assert!(matches!(load_or_create(&data, &domain, None), Err(AuthorityError::Half { .. })));
+        let given = (root.path().join("no.pem"), root.path().join("no.key"));
+        assert!(matches!(load_or_create(&data, &domain, Some(&given)), Err(AuthorityError::Half { .. })));
+    }
+}

@@ -1,0 +1,17 @@
+//! The binary: configuration in, a running agent out. See the library for what it does.
+
+use std::process::ExitCode;
+
+use agent_agent::app::{self, EXAMPLES};
+use agent_agent::config::Config;
+use federation_kit::daemon::Daemon;
+
+const AGENT: Daemon = Daemon {
+    name: "isthmus-agent",
+    about: "The agent of one cluster: publishes what it exports, programs what it imports",
+    examples: EXAMPLES,
+};
+
+fn main() -> ExitCode {
+    AGENT.run(Config::load, app::start)
+}
