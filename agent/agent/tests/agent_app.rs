@@ -238,6 +238,6 @@ async fn what_cannot_start_says_why() {
     assert!(failure.to_string().contains("is in use by another agent"), "{failure}");
     agent.stop().await;
     let failure = refusal(Config { cluster: "west".parse().unwrap(), ..base }).await;
-    assert_eq!(failure.exit(), Exit::Usage);
+    assert_eq!(failure.exit(), Exit::Io);
     assert!(failure.to_string().contains("belongs to cluster east of lab"), "{failure}");
 }

@@ -6,6 +6,10 @@ use std::str::FromStr;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
+/// In force unless the filter says otherwise of the same target. openraft tells every step of an election, and several
+/// times a second that a peer is gone; `federation-raft` says each of these once.
+const QUIET: &str = "openraft=off";
+
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
@@ -38,6 +42,12 @@ impl FromStr for LogFilter {
     }
 }
 
+impl LogFilter {
+    fn with_quiet(&self) -> String {
+        format!("{QUIET},{}", self.0)
+    }
+}
+
 /// Logging could not be set up: somebody in this process has done so before.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up logging")]
@@ -49,7 +59,7 @@ pub struct TelemetryError(#[source] tracing_subscriber::util::TryInitError);
 /// When it was set up before.
 pub fn init(args: &LogArgs) -> Result<(), TelemetryError> {
     // Parsed before, by `LogFilter`; `new` drops what it cannot read instead of failing.
-    let filter = EnvFilter::new(&args.log_level.0);
+    let filter = EnvFilter::new(args.log_level.with_quiet());
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match args.log_format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).finish().try_init(),
@@ -66,5 +76,13 @@ mod tests {
     fn a_filter_is_checked_when_it_is_read() {
         assert!("info,openraft=warn".parse::<LogFilter>().is_ok());
         assert!("openraft=loud".parse::<LogFilter>().is_err());
+    }
+
+    #[test]
+    fn a_chatty_library_is_quiet_unless_asked_for() {
+        let in_force = |text: &str| EnvFilter::new(text.parse::<LogFilter>().unwrap().with_quiet()).to_string();
+        assert!(in_force("info").contains("openraft=off"));
+        assert!(in_force("info,openraft=debug").contains("openraft=debug"));
+        assert!(!in_force("info,openraft=debug").contains("openraft=off"));
     }
 }

@@ -155,7 +155,7 @@ pub struct Target {
 pub enum Via {
     /// An endpoint of this cluster: plain TCP.
     Plain,
-    /// The gateway of another cluster, by mTLS.
+    /// mTLS: the gateway of another cluster, or a pod of this one that ends its own.
     Mtls {
         /// The name to ask for.
         sni: String,

@@ -226,7 +226,7 @@ fn last_known_good(store: &Store) -> Result<FederationView, Failure> {
     match store.load() {
         Ok(found) => Ok(found.unwrap_or_default()),
         Err(error @ (LoadError::File(_) | LoadError::Newer { .. })) => Err(Failure::new(Exit::Io, error)),
-        Err(error @ LoadError::Foreign { .. }) => Err(Failure::new(Exit::Usage, error)),
+        Err(error @ LoadError::Foreign { .. }) => Err(Failure::new(Exit::Io, error)),
         Err(error @ (LoadError::NotOurs(_) | LoadError::Damaged(_) | LoadError::Decode { .. })) => {
             let aside = store.path().with_extension("damaged");
             tracing::error!(error = %chain(&error), aside = %aside.display(), "starting without the last view");

@@ -88,9 +88,9 @@ pub enum DataDirError {
 impl From<DataDirError> for Failure {
     fn from(error: DataDirError) -> Self {
         let exit = match &error {
-            DataDirError::Foreign { .. } => Exit::Usage,
             DataDirError::InUse(_) => Exit::Unavailable,
             DataDirError::File(_)
+            | DataDirError::Foreign { .. }
             | DataDirError::Lock { .. }
             | DataDirError::Newer { .. }
             | DataDirError::Damaged { .. } => Exit::Io,
