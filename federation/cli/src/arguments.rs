@@ -1,0 +1,160 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use federation_model::{ClusterId, ServiceId};
+
+use crate::service_name::parse_service;
+
+const EXAMPLES: &str = "\
+Examples:
+  isthmus status
+  isthmus services
+  isthmus explain echo.demo --from east
+  isthmus token create north --ttl 1h
+  isthmus members -o json
+
+Where the servers are and who is asking may be given by ISTHMUS_SERVERS and ISTHMUS_IDENTITY.
+
+Exit codes:
+  0  done
+  1  the answer is no: nothing can be reached, or a request was refused
+  2  the command line is wrong
+  3  no server could be reached
+  4  the servers do not accept this identity
+  5  what was asked for does not exist";
+
+/// Asks a clusterset's federation servers.
+#[derive(Debug, Parser)]
+#[command(name = "isthmus", version, after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Whom to ask, and as whom.
+    #[command(flatten)]
+    pub access: Access,
+    /// How the answer is printed.
+    #[arg(short, long, value_enum, global = true, default_value_t = Format::Table)]
+    pub output: Format,
+    /// What to ask.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Whom to ask, and as whom.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Access {
+    /// The federation servers, tried in this order: host:port, separated by commas.
+    #[arg(long, global = true, env = "ISTHMUS_SERVERS", value_name = "HOST:PORT,...", value_delimiter = ',')]
+    pub servers: Vec<String>,
+    /// A directory with cert.pem, key.pem and ca.pem: an operator's certificate and the clusterset's authority.
+    #[arg(long, global = true, env = "ISTHMUS_IDENTITY", value_name = "DIR")]
+    pub identity: Option<PathBuf>,
+}
+
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// For programs: one JSON document.
+    Json,
+}
+
+/// What may be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Verb {
+    /// How the federation is doing.
+    Status,
+    /// The clusters, their gateways and whether they are alive.
+    Clusters,
+    /// The services of the clusterset, and who exports them.
+    Services,
+    /// Why calls to a service go where they go, or go nowhere.
+    Explain {
+        /// The service: echo.demo, demo/echo or echo.demo.svc.clusterset.local.
+        #[arg(value_parser = parse_service)]
+        service: ServiceId,
+        /// As seen from this cluster.
+        #[arg(long, value_name = "CLUSTER")]
+        from: ClusterId,
+    },
+    /// The federation servers.
+    Members,
+    /// Join tokens.
+    #[command(subcommand)]
+    Token(Token),
+    /// The version of this program and, if one can be reached, of a server.
+    Version,
+    /// Prints a completion script.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What may be asked about join tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Token {
+    /// Makes a token with which one cluster can join, once. It is shown only now.
+    Create {
+        /// The cluster that may join with it.
+        cluster: ClusterId,
+        /// How long it is good for: 90s, 30m, 12h, 7d.
+        #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_ttl)]
+        ttl: u64,
+    },
+}
+
+/// Seconds of a time like `90s`, `30m`, `12h` or `7d`: at least a second, at most seven days.
+pub fn parse_ttl(text: &str) -> Result<u64, String> {
+    const MAX: u64 = 7 * 24 * 3600;
+    let unit = text.chars().next_back().unwrap_or_default();
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 24 * 3600,
+        _ => return Err("write a number and s, m, h or d, like 30m".to_owned()),
+    };
+    let number: u64 = text
+        .strip_suffix(unit)
+        .and_then(|digits| digits.parse().ok())
+        .ok_or_else(|| "write a whole number and s, m, h or d, like 30m".to_owned())?;
+    match number.checked_mul(seconds) {
+        Some(0) => Err("a token that is good for no time is good for nothing".to_owned()),
+        Some(total) if total <= MAX => Ok(total),
+        _ => Err("a token may be good for at most 7d".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_with_their_unit() {
+        let cases = [
+            ("90s", Some(90)),
+            ("30m", Some(1_800)),
+            ("12h", Some(43_200)),
+            ("7d", Some(604_800)),
+            ("8d", None),
+            ("0s", None),
+            ("10", None),
+            ("", None),
+            ("-1h", None),
+            ("1.5h", None),
+            ("99999999999999999999d", None),
+            ("18446744073709551615d", None),
+        ];
+        for (text, seconds) in cases {
+            assert_eq!(parse_ttl(text).ok(), seconds, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Golden tests of what each verb prints, for people and for programs, on a sample catalogue.
+
+#![allow(clippy::unwrap_used, reason = "a failed conversion is a failed test")]
+
+mod sample;
+
+use federation_api::federation::{Member, MemberRole, StatusResponse};
+use federation_cli::failure::Kind;
+use federation_cli::output::Report;
+use federation_cli::verbs::clusters;
+use federation_cli::verbs::explain::{self, Outcome};
+use federation_cli::verbs::members::Members;
+use federation_cli::verbs::services;
+use federation_cli::verbs::status::Status;
+use federation_cli::verbs::token::CreatedToken;
+use federation_cli::verbs::version::Version;
+use sample::{catalogue, seen_by, service};
+
+/// Both forms of a report: the text, and the document with its fields in order.
+fn both(report: &impl Report) -> String {
+    format!("{}\n{}\n", report.to_text(), serde_json::to_string_pretty(report).unwrap())
+}
+
+fn status(leader_id: Option<u64>) -> Status {
+    Status::from(StatusResponse {
+        clusterset: "lab".to_owned(),
+        server_id: 2,
+        leader_id,
+        term: 4,
+        revision: 120,
+        last_log_index: 123,
+        version: "0.1.0".to_owned(),
+        clusters: 3,
+        clusters_alive: 2,
+        exports: 5,
+        watchers: 3,
+    })
+}
+
+#[test]
+fn status_names_the_leader_or_its_absence() {
+    insta::assert_snapshot!("status", both(&status(Some(2))));
+    insta::assert_snapshot!("status_without_leader", status(None).to_text());
+}
+
+#[test]
+fn clusters_show_leases_and_gateways() {
+    insta::assert_snapshot!("clusters", both(&clusters::report(&catalogue())));
+}
+
+#[test]
+fn services_show_who_exports_what_to_whom() {
+    insta::assert_snapshot!("services", both(&services::report(&catalogue())));
+}
+
+#[test]
+fn explain_gives_the_order_and_its_reasons() {
+    let report =
+        explain::report(&catalogue(), &seen_by("east"), &service("demo/whoami"), &"east".parse().unwrap());
+    assert!(report.verdict().is_ok());
+    insta::assert_snapshot!("explain", both(&report));
+}
+
+#[test]
+fn explain_says_why_a_cluster_cannot_see_a_service() {
+    let cases = [
+        ("demo/reports", Outcome::OutOfScope, Kind::Refused),
+        ("demo/nosuch", Outcome::NotExported, Kind::NotFound),
+        ("demo/asleep", Outcome::NothingReady, Kind::Refused),
+    ];
+    let mut all = String::new();
+    for (name, outcome, kind) in cases {
+        let report =
+            explain::report(&catalogue(), &seen_by("east"), &service(name), &"east".parse().unwrap());
+        assert_eq!(report.outcome, outcome, "{name}");
+        let failure = report.verdict().unwrap_err();
+        assert_eq!(failure.kind(), kind, "{name}");
+        all.push_str(&format!("{}{failure}\n", report.to_text()));
+    }
+    insta::assert_snapshot!("explain_absence", all);
+}
+
+#[test]
+fn members_come_by_id() {
+    let member = |id, role: MemberRole, matched_index| Member {
+        id,
+        api_address: format!("192.0.2.{id}:7400"),
+        raft_address: format!("192.0.2.{id}:7401"),
+        role: role.into(),
+        matched_index,
+    };
+    let members = Members::from(vec![
+        member(3, MemberRole::Follower, Some(119)),
+        member(1, MemberRole::Leader, Some(120)),
+        member(2, MemberRole::Follower, None),
+    ]);
+    insta::assert_snapshot!("members", both(&members));
+}
+
+#[test]
+fn a_token_is_alone_on_standard_output() {
+    let token = CreatedToken {
+        cluster: "north".to_owned(),
+        token: "isthmus1.north.secret.hash".to_owned(),
+        expires_unix_millis: 1_800_000_000_000,
+        ttl_seconds: 3_600,
+    };
+    assert_eq!(token.to_text(), "isthmus1.north.secret.hash\n");
+    insta::assert_snapshot!("token_note", token.note());
+}
+
+#[test]
+fn the_version_is_known_without_a_server() {
+    let version =
+        Version { client: "0.1.0", server: None, server_unknown: Some("no server answered".to_owned()) };
+    insta::assert_snapshot!("version", both(&version));
+}
+
+#[test]
+fn nothing_yet_is_said_with_the_next_step() {
+    let empty = federation_cli::catalogue::Catalogue::default();
+    let text = format!("{}{}", clusters::report(&empty).to_text(), services::report(&empty).to_text());
+    insta::assert_snapshot!("empty", text);
+}
