@@ -1,0 +1,79 @@
+//! `isthmus-bench`: measures what the project promises, on a lab of its own, with real processes.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use multi_cluster_e2e_bench::line::Line;
+use multi_cluster_e2e_bench::{idle, line, machine, propagation};
+
+/// Measures on a lab of its own. Exits 0 when it could measure, whatever the figures.
+#[derive(Debug, Parser)]
+#[command(name = "isthmus-bench", version, after_help = EXAMPLES)]
+struct Arguments {
+    /// A table for people, or one JSON object a line for programs.
+    #[arg(short, long, value_enum, global = true, default_value_t = Output::Table)]
+    output: Output,
+    /// What to measure.
+    #[command(subcommand)]
+    what: What,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  isthmus-bench propagation -n 100      from a saved YAML file to an answer in another cluster
+  isthmus-bench idle --seconds 20       what a lab costs that nobody uses
+
+Measure with a release build: cargo build --release --workspace, then target/release/isthmus-bench.";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// From a YAML file saved in one cluster to a request in another answered by it, by the gateway and by Envoy.
+    Propagation {
+        /// How many services are exported, one after the other.
+        #[arg(short = 'n', long, default_value_t = 100)]
+        samples: u32,
+    },
+    /// Processor time and memory of a whole lab that nobody uses.
+    Idle {
+        /// How long to watch.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("isthmus-bench: could not measure: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    eprintln!("{}", machine::description());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let lines: Vec<Line> = runtime.block_on(async {
+        match arguments.what {
+            What::Propagation { samples } => propagation::measure(samples).await,
+            What::Idle { seconds } => idle::measure(seconds).await,
+        }
+    })?;
+    match arguments.output {
+        Output::Json => {
+            for line in &lines {
+                println!("{}", serde_json::to_string(line)?);
+            }
+        }
+        Output::Table => print!("{}", line::table(&lines)),
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! One story per file, each on a lab of its own.
+#![allow(clippy::indexing_slicing, reason = "a story knows which clusters its own lab has")]
+
+mod bad_config;
+mod bad_token;
+mod command_line;
+mod end_to_end_mode;
+mod foreign_data;
+mod lab_life;
+mod restart_without_servers;
+mod second_agent;
+mod tour;
