@@ -80,7 +80,8 @@ mod tests {
 
     #[test]
     fn a_chatty_library_is_quiet_unless_asked_for() {
-        let in_force = |text: &str| EnvFilter::new(text.parse::<LogFilter>().unwrap().with_quiet()).to_string();
+        let in_force =
+            |text: &str| EnvFilter::new(text.parse::<LogFilter>().unwrap().with_quiet()).to_string();
         assert!(in_force("info").contains("openraft=off"));
         assert!(in_force("info,openraft=debug").contains("openraft=debug"));
         assert!(!in_force("info,openraft=debug").contains("openraft=off"));

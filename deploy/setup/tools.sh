@@ -1,0 +1,26 @@
+#!/bin/sh
+# Says what is missing on this machine to build and test Isthmus, with what to do about it. Installs nothing.
+set -eu
+
+missing=0
+lack() {
+    printf 'tools.sh: %s\n' "$1" >&2
+    missing=1
+}
+
+# The toolchain that Cargo.toml asks for.
+wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../../Cargo.toml")
+if command -v cargo >/dev/null 2>&1; then
+    have=$(cargo --version | cut -d' ' -f2)
+    oldest=$(printf '%s\n%s\n' "$wanted" "$have" | sort -V | head -n1)
+    [ "$oldest" = "$wanted" ] || lack "cargo $have is too old, $wanted is needed (rustup update)"
+    cargo fmt --version >/dev/null 2>&1 || lack "rustfmt is not there (rustup component add rustfmt)"
+    cargo clippy --version >/dev/null 2>&1 || lack "clippy is not there (rustup component add clippy)"
+else
+    lack "cargo is not there: install Rust $wanted or newer (https://rustup.rs)"
+fi
+# aws-lc, the cryptography under TLS, is C.
+command -v cc >/dev/null 2>&1 || lack "a C compiler is not there (Debian: apt install build-essential)"
+command -v python3 >/dev/null 2>&1 || lack "python3 is not there (Debian: apt install python3-pip)"
+
+[ "$missing" -eq 0 ] || exit 69
