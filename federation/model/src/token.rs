@@ -12,16 +12,26 @@ use crate::ids::{ClusterId, UnixMillis};
 pub struct TokenHash(pub [u8; 32]);
 
 impl fmt::Debug for TokenHash {
-    /// The first four bytes: enough to tell two apart in a log, useless to an attacker.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().take(4).try_for_each(|byte| write!(f, "{byte:02x}"))
+        short(&self.0, f)
     }
 }
 
+/// The first four bytes: enough to tell two apart in a log, useless to an attacker.
+fn short(hash: &[u8; 32], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    hash.iter().take(4).try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
 /// SHA-256 of a public key (its SubjectPublicKeyInfo), which makes redeeming idempotent for one joiner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyHash(pub [u8; 32]);
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        short(&self.0, f)
+    }
+}
 
 /// A right to join once as one named cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -116,6 +116,8 @@ impl MtlsClient {
             ServerName::try_from(sni.to_owned()).with_context(|| format!("{sni:?} is no server name"))?;
         let tcp =
             TcpStream::connect(gateway).await.with_context(|| format!("nobody listens on {gateway}"))?;
+        // Every write is waited for: the peer's delayed acknowledgement must not be part of what is seen.
+        tcp.set_nodelay(true)?;
         let wire = Arc::new(Mutex::new(Vec::new()));
         let tap = Tap { inner: tcp, seen: Arc::clone(&wire) };
         let talk = talk(TlsConnector::from(config), name, tap);
