@@ -12,7 +12,7 @@ Examples:
   isthmus status
   isthmus services
   isthmus explain echo.demo --from east
-  isthmus token create north --ttl 1h
+  isthmus token create --cluster north --ttl 1h
   isthmus members -o json
 
 Where the servers are and who is asking may be given by ISTHMUS_SERVERS and ISTHMUS_IDENTITY.
@@ -98,6 +98,7 @@ pub enum Token {
     /// Makes a token with which one cluster can join, once. It is shown only now.
     Create {
         /// The cluster that may join with it.
+        #[arg(long)]
         cluster: ClusterId,
         /// How long it is good for: 90s, 30m, 12h, 7d.
         #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_ttl)]

@@ -81,7 +81,8 @@ fn lease(cluster: &Cluster, now: UnixMillis) -> (bool, u64) {
 impl Report for Clusters {
     fn to_text(&self) -> String {
         if self.clusters.is_empty() {
-            return "No cluster has joined. Make a token for one: isthmus token create CLUSTER\n".to_owned();
+            return "No cluster has joined. Make a token for one: isthmus token create --cluster NAME\n"
+                .to_owned();
         }
         let headings = ["CLUSTER", "LEASE", "REGION", "ZONE", "TRUST DOMAIN", "CAS", "GATEWAYS", "EXPORTS"];
         let mut table = Table::new(&headings);

@@ -32,7 +32,7 @@ async fn every_verb_answers_and_every_failure_has_its_exit_code() -> anyhow::Res
     assert_eq!(explained["ports"][0]["order"][1]["cluster"], "west");
     let members = json(&["members"]).await?;
     assert_eq!(members["members"][0]["role"], "leader");
-    let token = isthmus(&["token", "create", "north", "--ttl", "1m"]).await?;
+    let token = isthmus(&["token", "create", "--cluster", "north", "--ttl", "1m"]).await?;
     assert!(token.code == Some(0) && token.out.starts_with("isthmus1.north."), "{}", token.said());
 
     let expectations: [(&[&str], i32, &str); 3] = [

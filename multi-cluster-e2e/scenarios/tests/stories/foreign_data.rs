@@ -24,6 +24,32 @@ async fn daemons_refuse_a_directory_that_is_not_theirs() -> anyhow::Result<()> {
     let ended = run_daemon("isthmus-server", &wrong).await?;
     assert_eq!(ended.code, Some(74), "{}", ended.said());
 
+    // Both are shown what a later version might have written.
+    let newer = [
+        (
+            "isthmus-server",
+            lab.layout().server(1),
+            "server.toml",
+            "data/isthmus-server",
+            "format 99\nwhatever\n",
+        ),
+        ("isthmus-agent", lab.layout().cluster("east"), "agent.toml", "data/agent.json", "{\"version\": 99}"),
+    ];
+    for (daemon, dir, config, marker, text) in newer {
+        let marker = dir.join(marker);
+        let before = std::fs::read(&marker)?;
+        std::fs::write(&marker, text)?;
+        let ended = run_daemon(daemon, &dir.join(config)).await?;
+        assert_eq!(ended.code, Some(74), "{}", ended.said());
+        assert!(ended.said().contains("99"), "{}", ended.said());
+        assert_eq!(
+            std::fs::read_to_string(&marker)?,
+            text,
+            "{daemon} wrote into a directory of a later version"
+        );
+        std::fs::write(&marker, before)?;
+    }
+
     for name in ["server-1", "east-agent", "west-agent"] {
         lab.start(name).await?;
     }
