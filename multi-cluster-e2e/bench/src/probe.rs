@@ -3,9 +3,12 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use multi_cluster_e2e_lab::backend::Answer;
 use multi_cluster_e2e_lab::client::dns;
+use multi_cluster_e2e_lab::observe::Observer;
 use multi_cluster_e2e_lab::topology::{ClusterPlace, SERVICE_PORT};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -29,6 +32,42 @@ pub async fn by_name(cluster: &ClusterPlace, host: &str, service: &str, since: I
 /// The same at a fixed address, by the Host header: a proxy.
 pub async fn at(address: SocketAddr, host: &str, service: &str, since: Instant) -> Option<Duration> {
     repeat(|| request(address, host, service), since).await
+}
+
+/// What an Envoy acknowledged last of the types that a new service changes: the content hashes of its clusters, their
+/// endpoints and its routes, as its agent tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledged([String; 3]);
+
+impl Acknowledged {
+    /// Asks the agent of `cluster`.
+    pub async fn by_envoy(observer: &Observer, cluster: &ClusterPlace) -> anyhow::Result<Self> {
+        let status = observer.status(cluster.agent_http).await?;
+        let acked = status.pointer("/xds/0/acked").context("the agent has no Envoy")?;
+        let version = |kind: &str| {
+            let version = acked.get(kind).and_then(Value::as_str);
+            version.map(str::to_owned).with_context(|| format!("no {kind} was ever acknowledged"))
+        };
+        Ok(Self([version("cds")?, version("eds")?, version("rds")?]))
+    }
+
+    fn all_differ(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).all(|(mine, theirs)| mine != theirs)
+    }
+
+    /// How long it took, from `since`, until every one of these versions was followed by another.
+    pub async fn followed(
+        &self,
+        observer: &Observer,
+        cluster: &ClusterPlace,
+        since: Instant,
+    ) -> Option<Duration> {
+        let attempt = || async {
+            let now = Self::by_envoy(observer, cluster).await.ok()?;
+            now.all_differ(self).then_some(())
+        };
+        repeat(attempt, since).await
+    }
 }
 
 async fn repeat<Fut: Future<Output = Option<()>>>(

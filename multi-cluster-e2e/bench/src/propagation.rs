@@ -1,12 +1,12 @@
 //! From a YAML file saved in one cluster to the first request in another that is answered by it.
 //!
 //! The clock starts before the file is written. Two clients of the other cluster ask at the same time: one as a pod
-//! without a proxy (DNS, then the VIP, through both gateways), one through a real Envoy, whose answer needs every
-//! resource to be acknowledged: an answer comes later than the acknowledgement, never earlier. Every sample is a service
-//! that never was before, with a VIP to be given and listeners to be opened.
+//! without a proxy (DNS, then the VIP, through both gateways), one through a real Envoy. Beside them the agent is asked
+//! what that Envoy has acknowledged. Every sample is a service that never was before, with a VIP to be given and
+//! listeners to be opened; it stays, so that nothing but the next one changes what is acknowledged.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use multi_cluster_e2e_lab::binaries::Binaries;
@@ -19,7 +19,7 @@ use multi_cluster_e2e_lab::samples::NAMESPACE;
 use multi_cluster_e2e_lab::topology::ClusterPlace;
 
 use crate::line::Line;
-use crate::probe::{self, GIVE_UP};
+use crate::probe::{self, Acknowledged, GIVE_UP};
 use crate::samples::{Samples, millis};
 
 /// Promised in the lab, in milliseconds.
@@ -31,7 +31,21 @@ const POD: u8 = 98;
 struct Measured {
     gateway: Samples,
     envoy: Samples,
+    acknowledged: Samples,
     failed: u32,
+}
+
+impl Measured {
+    fn add_gateway(&mut self, answered: Option<Duration>) {
+        self.failed += u32::from(answered.is_none());
+        self.gateway.add(answered.unwrap_or(GIVE_UP));
+    }
+
+    fn add_envoy(&mut self, answered: Option<Duration>, acknowledged: Option<Duration>) {
+        self.failed += u32::from(answered.is_none()) + u32::from(acknowledged.is_none());
+        self.envoy.add(answered.unwrap_or(GIVE_UP));
+        self.acknowledged.add(acknowledged.unwrap_or(GIVE_UP));
+    }
 }
 
 /// Measures `samples` exports, one after the other.
@@ -47,7 +61,7 @@ pub async fn measure(samples: u32) -> anyhow::Result<Vec<Line>> {
     let measured = measured?;
     if measured.failed > 0 {
         eprintln!(
-            "{} requests were not answered in {} s and count as so long",
+            "{} waits for an answer or an acknowledgement lasted {} s and count as so long",
             measured.failed,
             GIVE_UP.as_secs()
         );
@@ -55,6 +69,7 @@ pub async fn measure(samples: u32) -> anyhow::Result<Vec<Line>> {
     let mut lines = lines("gateway", &measured.gateway);
     if envoy {
         lines.extend(self::lines("envoy", &measured.envoy));
+        lines.extend(self::lines("envoy-ack", &measured.acknowledged));
     } else {
         eprintln!("the case envoy is missing: there is no Envoy");
     }
@@ -76,7 +91,7 @@ async fn run(lab: &Arc<Lab>, samples: u32) -> anyhow::Result<Measured> {
         let ready = tokio::time::Instant::now();
         while tokio::net::TcpStream::connect(address).await.is_err() {
             ensure!(ready.elapsed() < GIVE_UP, "the backend {process} does not listen");
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let manifest = ServiceManifest::exported(
             west,
@@ -84,22 +99,24 @@ async fn run(lab: &Arc<Lab>, samples: u32) -> anyhow::Result<Measured> {
             PodEntry { name: process.clone(), address, ready: true },
         );
 
+        let before = match &east.envoy {
+            Some(envoy) => Some((envoy.outbound, Acknowledged::by_envoy(lab.observer(), east).await?)),
+            None => None,
+        };
         let since = Instant::now();
         lab.save_yaml("west", &manifest)?;
-        let through_gateway = probe::by_name(east, &host, &service, since);
         let through_envoy = async {
-            match &east.envoy {
-                Some(envoy) => Some(probe::at(envoy.outbound, &host, &service, since).await),
-                None => None,
-            }
+            let (outbound, before) = before.as_ref()?;
+            Some(tokio::join!(
+                probe::at(*outbound, &host, &service, since),
+                before.followed(lab.observer(), east, since),
+            ))
         };
-        let (gateway, envoy) = tokio::join!(through_gateway, through_envoy);
-        measured.failed += u32::from(gateway.is_none()) + u32::from(envoy == Some(None));
-        measured.gateway.add(gateway.unwrap_or(GIVE_UP));
-        if let Some(envoy) = envoy {
-            measured.envoy.add(envoy.unwrap_or(GIVE_UP));
+        let (gateway, envoy) = tokio::join!(probe::by_name(east, &host, &service, since), through_envoy);
+        measured.add_gateway(gateway);
+        if let Some((answered, acknowledged)) = envoy {
+            measured.add_envoy(answered, acknowledged);
         }
-        std::fs::remove_file(west.manifests.join(manifest.file_name()))?;
         lab.stop(&process, true).await?;
     }
     Ok(measured)
