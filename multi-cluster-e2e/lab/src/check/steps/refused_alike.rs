@@ -2,7 +2,8 @@
 
 use anyhow::{Context, ensure};
 
-use crate::check::stage::{EAST, SOUTH, Stage, WEST, host, outside_view, sni};
+use crate::check::stage::{EAST, SOON, SOUTH, Stage, WEST, host, outside_view, sni};
+use crate::wait::{Seen, until};
 
 /// Not existing, not exported, exported to another cluster only.
 const HIDDEN: [&str; 3] = ["nosuch", "private", "reports"];
@@ -41,8 +42,12 @@ pub(in crate::check) async fn run(stage: &Stage) -> anyhow::Result<String> {
             outside_view(first)
         );
     }
-    let counted = stage.refused_by_west().await? - before;
-    ensure!(counted >= 3.0, "the gateway of {WEST} counted {counted} of 3 refusals");
+    // A refusal is counted once its connection is over, which its caller may know first.
+    let look = || async {
+        let counted = stage.refused_by_west().await? - before;
+        Ok(if counted >= 3.0 { Seen::Done(counted) } else { Seen::NotYet(format!("{counted}")) })
+    };
+    let (counted, _) = until(&format!("the gateway of {WEST} to count 3 refusals"), SOON, look).await?;
     let refusal = first.answer.as_ref().err().context("it was not refused")?;
     let records: Vec<String> = first.records.iter().map(|(kind, _)| kind.to_string()).collect();
     Ok(format!(
