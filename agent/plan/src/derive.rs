@@ -3,22 +3,19 @@
 //! Every ServiceExport is judged by itself: a mistake in one, in its Service or in its slices, never reaches another.
 
 mod annotations;
+mod behaviour;
 mod endpoints;
 mod ports;
 
-use federation_model::export::{MAX_METADATA, SessionAffinity};
+use federation_model::export::MAX_METADATA;
 use federation_model::{ClusterId, Export, ExportKind, Generation, ServiceId, TrustDomain, UnixMillis, Zone};
-use k8s_openapi::api::core::v1::{Service, ServiceSpec};
+use k8s_openapi::api::core::v1::ServiceSpec;
 
 use crate::local::{InvalidExport, LocalExport, LocalView};
 use crate::objects::{LocalObjects, ServiceExport};
 
 /// Most bytes of all exported labels of a service, keys and values; the same again for annotations.
 pub const MAX_METADATA_BYTES: usize = 64 * 1024;
-/// `timeoutSeconds` where `sessionAffinity: ClientIP` gives none (core/v1 ClientIPConfig).
-const DEFAULT_AFFINITY_SECONDS: i32 = 10_800;
-/// Longest `timeoutSeconds` (core/v1 ClientIPConfig).
-const MAX_AFFINITY_SECONDS: i32 = 86_400;
 
 /// What must be known of the cluster itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +62,7 @@ fn derive_one(
     let ours = annotations::read(&asked.annotations, facts)?;
     check_metadata("spec.exportedLabels", &asked.exported_labels)?;
     check_metadata("spec.exportedAnnotations", &asked.exported_annotations)?;
-    let served = endpoints::read(objects.slices.get(id), &ports, facts.zone.as_ref())?;
+    let served = endpoints::read(objects.slices.get(id).map(AsRef::as_ref), &ports, facts.zone.as_ref())?;
     let export = Export {
         cluster: facts.cluster.clone(),
         service: id.clone(),
@@ -73,7 +70,10 @@ fn derive_one(
         generation: Generation(0),
         kind,
         ports,
-        session_affinity: session_affinity(service)?,
+        session_affinity: behaviour::session_affinity(spec)?,
+        internal_traffic_policy: behaviour::internal_traffic_policy(spec)?,
+        traffic_distribution: behaviour::traffic_distribution(spec)?,
+        ip_families: behaviour::ip_families(spec)?,
         labels: asked.exported_labels.clone(),
         annotations: asked.exported_annotations.clone(),
         scope: ours.scope,
@@ -101,30 +101,6 @@ fn kind(spec: &ServiceSpec) -> Result<ExportKind, InvalidExport> {
     let headless =
         none(spec.cluster_ip.as_ref()) || none(spec.cluster_ips.as_deref().unwrap_or_default().first());
     Ok(if headless { ExportKind::Headless } else { ExportKind::ClusterSetIp })
-}
-
-fn session_affinity(service: &Service) -> Result<SessionAffinity, InvalidExport> {
-    let Some(spec) = &service.spec else { return Ok(SessionAffinity::None) };
-    match spec.session_affinity.as_deref() {
-        None | Some("" | "None") => Ok(SessionAffinity::None),
-        Some("ClientIP") => {
-            let given =
-                spec.session_affinity_config.as_ref().and_then(|c| c.client_ip.as_ref()?.timeout_seconds);
-            let seconds = given.unwrap_or(DEFAULT_AFFINITY_SECONDS);
-            match u32::try_from(seconds) {
-                Ok(timeout_seconds) if (1..=MAX_AFFINITY_SECONDS).contains(&seconds) => {
-                    Ok(SessionAffinity::ClientIp { timeout_seconds })
-                }
-                _ => Err(field(
-                    "spec.sessionAffinityConfig.clientIP.timeoutSeconds",
-                    format!("{seconds} is not between 1 and {MAX_AFFINITY_SECONDS}"),
-                )),
-            }
-        }
-        Some(other) => {
-            Err(field("spec.sessionAffinity", format!("{:?} is neither None nor ClientIP", shortened(other))))
-        }
-    }
 }
 
 fn check_metadata(path: &str, map: &std::collections::BTreeMap<String, String>) -> Result<(), InvalidExport> {

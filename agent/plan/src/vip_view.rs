@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+pub use federation_model::IpFamily;
 use federation_model::Vip;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -20,15 +21,6 @@ pub struct VipView {
 enum Family<Net> {
     AsGiven,
     Mapped(Net),
-}
-
-/// An IP family, written as Kubernetes writes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub enum IpFamily {
-    /// IPv4.
-    IPv4,
-    /// IPv6.
-    IPv6,
 }
 
 /// Why a VIP view cannot be used.

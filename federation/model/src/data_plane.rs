@@ -113,6 +113,11 @@ pub struct IngressRoute {
 pub struct OutboundPort {
     /// The service's VIP as this cluster sees it, one address per family in use.
     pub vip: Vec<IpAddr>,
+    /// The port at which gateways listen for it on their own addresses, where something else turns VIPs into those
+    /// (on Kubernetes, the derived Service). `None` where the VIPs are addresses of the gateway's machine: it listens
+    /// on those, at the service's own port.
+    #[serde(default)]
+    pub listen_port: Option<NonZeroU16>,
     /// What is spoken inside.
     pub app: AppProtocol,
     /// Best first. A later group is used when no target of the earlier ones can be reached.

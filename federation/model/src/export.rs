@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::{Endpoint, MAX_ENDPOINTS};
 use crate::ids::{ClusterId, Generation, PortName, ServiceId, UnixMillis, Zone};
+use crate::ip_family::IpFamily;
 use crate::rejection::Rejection;
 use crate::spiffe_id::SpiffeId;
 
@@ -15,6 +16,8 @@ pub const MAX_PORTS: usize = 128;
 pub const MAX_LOCALITIES: usize = 256;
 /// Most clusters named in a scope, and most identities of an export.
 pub const MAX_NAMES: usize = 1_024;
+/// Longest `trafficDistribution`, in bytes.
+pub const MAX_TRAFFIC_DISTRIBUTION: usize = 128;
 /// Most exported labels, and most exported annotations.
 pub const MAX_METADATA: usize = 256;
 /// Longest name of an exported label or annotation, and longest `appProtocol`, in bytes: a prefix of 253, a slash, a
@@ -43,6 +46,15 @@ pub struct Export {
     pub ports: Vec<ServicePort>,
     /// `None` or `ClientIP`, as the Service says.
     pub session_affinity: SessionAffinity,
+    /// `internalTrafficPolicy`, as the Service says.
+    #[serde(default)]
+    pub internal_traffic_policy: InternalTrafficPolicy,
+    /// `trafficDistribution`, as the Service says: an open set of words, at most [`MAX_TRAFFIC_DISTRIBUTION`] bytes.
+    #[serde(default)]
+    pub traffic_distribution: Option<String>,
+    /// `ipFamilies`, as the Service says; empty where they are not known.
+    #[serde(default)]
+    pub ip_families: BTreeSet<IpFamily>,
     /// Labels that the ServiceExport names for export.
     pub labels: BTreeMap<String, String>,
     /// Annotations that the ServiceExport names for export.
@@ -98,6 +110,16 @@ pub enum SessionAffinity {
         /// `timeoutSeconds`.
         timeout_seconds: u32,
     },
+}
+
+/// Which endpoints traffic from inside a cluster goes to (core/v1 ServiceInternalTrafficPolicy).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum InternalTrafficPolicy {
+    /// All of them.
+    #[default]
+    Cluster,
+    /// Those on the caller's node.
+    Local,
 }
 
 /// Which clusters may import an export.

@@ -1,9 +1,9 @@
 //! What a set of exports of one service amounts to: the import, merged by KEP-1645, "Constraints and Conflict
 //! Resolution". Derived, never stored.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::export::{Export, ExportKind, Protocol, ServicePort, SessionAffinity};
+use crate::export::{Export, ExportKind, InternalTrafficPolicy, Protocol, ServicePort, SessionAffinity};
 use crate::ids::{ClusterId, ServiceId};
 
 /// A service of the clusterset as its importers see it.
@@ -17,10 +17,20 @@ pub struct Import {
     pub ports: Vec<ImportPort>,
     /// The oldest export's.
     pub session_affinity: SessionAffinity,
+    /// The oldest export's.
+    pub internal_traffic_policy: InternalTrafficPolicy,
+    /// The oldest export's.
+    pub traffic_distribution: Option<String>,
+    /// The oldest export's exported labels.
+    pub labels: BTreeMap<String, String>,
+    /// The oldest export's exported annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Who exports it, oldest first: the first decides every conflict.
+    pub exporters: Vec<ClusterId>,
     /// Exporters of this kind, oldest first. Exporters whose kind lost are not among them.
     pub clusters: Vec<ClusterId>,
-    /// What the exporters disagree on.
-    pub conflicts: BTreeSet<Conflict>,
+    /// What the exporters disagree on, and who disagrees with the oldest.
+    pub conflicts: BTreeMap<Conflict, BTreeSet<ClusterId>>,
 }
 
 /// A port of an import, and who serves it.
@@ -39,12 +49,38 @@ pub enum Conflict {
     PortConflict,
     /// One is headless, another is not.
     TypeConflict,
-    /// Session affinity differs.
+    /// One has session affinity, another has not.
     SessionAffinityConflict,
-    /// Exported labels differ.
-    LabelsConflict,
+    /// Session affinity lasts for different times.
+    SessionAffinityConfigConflict,
     /// Exported annotations differ.
     AnnotationsConflict,
+    /// Exported labels differ.
+    LabelsConflict,
+    /// `internalTrafficPolicy` differs.
+    InternalTrafficPolicyConflict,
+    /// `trafficDistribution` differs.
+    TrafficDistributionConflict,
+    /// Headless, and in different IP families: a client of one family would reach only some of the endpoints. Behind
+    /// a VIP the gateways translate between families, so that there is nothing to disagree on.
+    IPFamilyConflict,
+}
+
+impl Conflict {
+    /// The condition reason.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::PortConflict => "PortConflict",
+            Self::TypeConflict => "TypeConflict",
+            Self::SessionAffinityConflict => "SessionAffinityConflict",
+            Self::SessionAffinityConfigConflict => "SessionAffinityConfigConflict",
+            Self::AnnotationsConflict => "AnnotationsConflict",
+            Self::LabelsConflict => "LabelsConflict",
+            Self::InternalTrafficPolicyConflict => "InternalTrafficPolicyConflict",
+            Self::TrafficDistributionConflict => "TrafficDistributionConflict",
+            Self::IPFamilyConflict => "IPFamilyConflict",
+        }
+    }
 }
 
 impl Import {
@@ -55,35 +91,62 @@ impl Import {
         exports.sort_by(|a, b| (a.first_seen, &a.cluster).cmp(&(b.first_seen, &b.cluster)));
         let oldest = *exports.first()?;
 
-        let mut conflicts = BTreeSet::new();
+        let mut conflicts: BTreeMap<Conflict, BTreeSet<ClusterId>> = BTreeMap::new();
         for other in &exports {
-            if other.kind != oldest.kind {
-                conflicts.insert(Conflict::TypeConflict);
-            }
-            if port_set(other) != port_set(oldest) {
-                conflicts.insert(Conflict::PortConflict);
-            }
-            if other.session_affinity != oldest.session_affinity {
-                conflicts.insert(Conflict::SessionAffinityConflict);
-            }
-            if other.labels != oldest.labels {
-                conflicts.insert(Conflict::LabelsConflict);
-            }
-            if other.annotations != oldest.annotations {
-                conflicts.insert(Conflict::AnnotationsConflict);
+            for conflict in disagreements(oldest, other) {
+                conflicts.entry(conflict).or_default().insert(other.cluster.clone());
             }
         }
 
+        let exporters = exports.iter().map(|e| e.cluster.clone()).collect();
         exports.retain(|e| e.kind == oldest.kind);
         Some(Self {
             service: oldest.service.clone(),
             kind: oldest.kind,
             ports: merge_ports(&exports),
             session_affinity: oldest.session_affinity,
+            internal_traffic_policy: oldest.internal_traffic_policy,
+            traffic_distribution: oldest.traffic_distribution.clone(),
+            labels: oldest.labels.clone(),
+            annotations: oldest.annotations.clone(),
+            exporters,
             clusters: exports.iter().map(|e| e.cluster.clone()).collect(),
             conflicts,
         })
     }
+
+    /// Who decides every conflict.
+    pub fn oldest(&self) -> Option<&ClusterId> {
+        self.exporters.first()
+    }
+}
+
+/// What `other` and the oldest export disagree on. Families count only between two headless exports, and only where
+/// both are known.
+fn disagreements(oldest: &Export, other: &Export) -> impl Iterator<Item = Conflict> {
+    let affinity = |e: &Export| matches!(e.session_affinity, SessionAffinity::ClientIp { .. });
+    let headless = oldest.kind == ExportKind::Headless && other.kind == ExportKind::Headless;
+    let families_known = !oldest.ip_families.is_empty() && !other.ip_families.is_empty();
+    let same_affinity = affinity(oldest) == affinity(other);
+    [
+        (port_set(other) != port_set(oldest), Conflict::PortConflict),
+        (other.kind != oldest.kind, Conflict::TypeConflict),
+        (!same_affinity, Conflict::SessionAffinityConflict),
+        (
+            same_affinity && other.session_affinity != oldest.session_affinity,
+            Conflict::SessionAffinityConfigConflict,
+        ),
+        (other.annotations != oldest.annotations, Conflict::AnnotationsConflict),
+        (other.labels != oldest.labels, Conflict::LabelsConflict),
+        (
+            other.internal_traffic_policy != oldest.internal_traffic_policy,
+            Conflict::InternalTrafficPolicyConflict,
+        ),
+        (other.traffic_distribution != oldest.traffic_distribution, Conflict::TrafficDistributionConflict),
+        (headless && families_known && other.ip_families != oldest.ip_families, Conflict::IPFamilyConflict),
+    ]
+    .into_iter()
+    .filter_map(|(differs, conflict)| differs.then_some(conflict))
 }
 
 /// Unites ports, first by name, then by protocol and number. An exporter serves a merged port only if it has the same

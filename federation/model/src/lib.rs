@@ -6,7 +6,7 @@
 //! Must never: read a clock, draw a random number, do I/O, know an async runtime, or let the iteration order of a
 //! hash map reach a result. Time and ids come in as values, stamped by the Raft leader.
 //!
-//! Reading order: [`ids`], [`trust_domain`] and [`spiffe_id`] → the nouns [`cluster`], [`export`], [`endpoint`], [`bundle`], [`vip`],
+//! Reading order: [`ids`], [`trust_domain`] and [`spiffe_id`] → the nouns [`cluster`], [`export`], [`endpoint`], [`ip_family`], [`bundle`], [`vip`],
 //! [`token`] → [`command`] and [`rejection`] → [`state`] → [`item`] and [`view`] (what one cluster sees) →
 //! [`import`] and [`failover`] (what it makes of that) → [`data_plane`] (what its proxies do about it).
 //!
@@ -22,6 +22,7 @@ pub mod export;
 pub mod failover;
 pub mod ids;
 pub mod import;
+pub mod ip_family;
 pub mod item;
 pub mod rejection;
 pub mod spiffe_id;
@@ -41,6 +42,7 @@ pub use ids::{
     ServiceName, UnixMillis, Zone,
 };
 pub use import::Import;
+pub use ip_family::IpFamily;
 pub use item::{Item, ItemKey};
 pub use rejection::Rejection;
 pub use spiffe_id::SpiffeId;

@@ -109,7 +109,7 @@ impl StatusPage {
     fn imports(&self, view: &FederationView, local: &LocalView) -> Vec<Value> {
         let imported = imports(view, local, &self.plan).into_iter();
         let shown = imported.map(|imported| {
-            let conflicts: Vec<String> = imported.import.conflicts.iter().map(|c| format!("{c:?}")).collect();
+            let conflicts: Vec<&str> = imported.import.conflicts.keys().map(|c| c.reason()).collect();
             json!({
                 "service": imported.import.service.to_string(),
                 "host": imported.import.service.host(),

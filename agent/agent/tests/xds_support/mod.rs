@@ -98,7 +98,7 @@ pub fn gateway(address: SocketAddr, cluster: &str, id: &ServicePortId) -> Target
 
 pub fn outbound(vip: &str, app: AppProtocol, groups: impl IntoIterator<Item = Vec<Target>>) -> OutboundPort {
     let groups = groups.into_iter().map(|targets| TargetGroup { targets }).collect();
-    OutboundPort { vip: vec![vip.parse().unwrap()], app, groups }
+    OutboundPort { vip: vec![vip.parse().unwrap()], listen_port: None, app, groups }
 }
 
 pub fn workload() -> NodeMeta {

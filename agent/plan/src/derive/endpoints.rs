@@ -11,6 +11,7 @@ use k8s_openapi::api::discovery::v1::{Endpoint as KubeEndpoint, EndpointSlice};
 
 use super::{field, ports, shortened};
 use crate::local::{Backend, InvalidExport};
+use crate::objects::Slices;
 
 /// What the slices of one Service amount to.
 #[derive(Debug, Default)]
@@ -33,7 +34,7 @@ struct MatchedPort {
 
 /// Reads the slices, in the order of their names. Slices of FQDNs are passed over: they hold no address to dial.
 pub(super) fn read(
-    slices: Option<&BTreeMap<String, EndpointSlice>>,
+    slices: Option<&Slices>,
     service_ports: &[ServicePort],
     default_zone: Option<&Zone>,
 ) -> Result<Served, InvalidExport> {

@@ -1,5 +1,7 @@
 //! Every mistake, alone and beside a service that is right.
 
+use std::sync::Arc;
+
 use federation_model::{ExportScope, MtlsMode};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -28,11 +30,11 @@ fn slice(port: Value, endpoint: Value) -> EndpointSlice {
 fn add(objects: &mut LocalObjects, name: &str, spec: Value, annotations: Value) {
     objects.namespaces.insert("demo".parse().unwrap());
     let service: Service = serde_json::from_value(json!({"metadata": {}, "spec": spec})).unwrap();
-    objects.services.insert(id(name), service);
+    objects.services.insert(id(name), Arc::new(service));
     let good = slice(json!({"port": 8080}), json!({"addresses": ["10.0.0.1"]}));
-    objects.slices.entry(id(name)).or_default().insert(format!("{name}-1"), good);
+    Arc::make_mut(objects.slices.entry(id(name)).or_default()).insert(format!("{name}-1"), Arc::new(good));
     let annotations = serde_json::from_value(annotations).unwrap();
-    objects.exports.insert(id(name), ServiceExport { annotations, ..ServiceExport::default() });
+    objects.exports.insert(id(name), Arc::new(ServiceExport { annotations, ..ServiceExport::default() }));
 }
 
 fn good() -> LocalObjects {
@@ -154,8 +156,8 @@ fn every_wrong_slice_names_itself_and_the_field() {
     for (port, endpoint, expected) in cases {
         let found = problem(|objects| {
             add(objects, "bad", json!({"ports": [{"port": 80}]}), json!({}));
-            let slices = objects.slices.entry(id("bad")).or_default();
-            slices.insert("s".to_owned(), slice(port.clone(), endpoint.clone()));
+            let slices = Arc::make_mut(objects.slices.entry(id("bad")).or_default());
+            slices.insert("s".to_owned(), Arc::new(slice(port.clone(), endpoint.clone())));
         });
         assert!(found.starts_with(expected), "{port} {endpoint}: {found}");
     }
@@ -166,13 +168,13 @@ fn metadata_is_bounded() {
     let spec = json!({"ports": [{"port": 80}]});
     let found = problem(|objects| {
         add(objects, "bad", spec.clone(), json!({}));
-        let export = objects.exports.get_mut(&id("bad")).unwrap();
+        let export = Arc::make_mut(objects.exports.get_mut(&id("bad")).unwrap());
         export.exported_labels = (0..257).map(|n| (n.to_string(), String::new())).collect();
     });
     assert!(found.starts_with("spec.exportedLabels: 257 entries"), "{found}");
     let found = problem(|objects| {
         add(objects, "bad", spec, json!({}));
-        let export = objects.exports.get_mut(&id("bad")).unwrap();
+        let export = Arc::make_mut(objects.exports.get_mut(&id("bad")).unwrap());
         export.exported_annotations = [("big".to_owned(), "x".repeat(MAX_METADATA_BYTES))].into();
     });
     assert!(found.starts_with("spec.exportedAnnotations: 65539 bytes"), "{found}");
@@ -182,7 +184,7 @@ fn metadata_is_bounded() {
 fn missing_things_are_named() {
     assert_eq!(
         problem(|objects| {
-            objects.exports.insert(id("bad"), ServiceExport::default());
+            objects.exports.insert(id("bad"), Arc::default());
         }),
         "there is no Service of this name in this namespace"
     );

@@ -24,7 +24,7 @@ pub(super) fn ports(
     tcp.map(|merged| {
         let id = ServicePortId { service: service.id.clone(), port: merged.port.port };
         let groups = groups(service, merged.port.port, view, config);
-        (id, OutboundPort { vip: vip.clone(), app: app_protocol(&merged.port), groups })
+        (id, OutboundPort { vip: vip.clone(), listen_port: None, app: app_protocol(&merged.port), groups })
     })
     .collect()
 }

@@ -72,6 +72,9 @@ fn export(offer: &Offer) -> Export {
         kind: if offer.headless { ExportKind::Headless } else { ExportKind::ClusterSetIp },
         ports: ports.collect(),
         session_affinity: SessionAffinity::None,
+        internal_traffic_policy: Default::default(),
+        traffic_distribution: None,
+        ip_families: Default::default(),
         labels: [].into(),
         annotations: [].into(),
         scope: match &offer.scope {

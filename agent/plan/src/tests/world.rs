@@ -1,6 +1,7 @@
 //! A small clusterset built from YAML, as its agents would see it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::objects::ServiceExport;
 use crate::vip_view::IpFamily;
@@ -112,7 +113,7 @@ pub(super) fn objects(yaml: &str) -> LocalObjects {
                 objects.namespaces.insert(meta["name"].as_str().unwrap().parse().unwrap());
             }
             "Service" => {
-                objects.services.insert(id(), serde_json::from_value(document).unwrap());
+                objects.services.insert(id(), Arc::new(serde_json::from_value(document).unwrap()));
             }
             "EndpointSlice" => {
                 let service = ServiceId {
@@ -121,7 +122,7 @@ pub(super) fn objects(yaml: &str) -> LocalObjects {
                 };
                 let name = meta["name"].as_str().unwrap().to_owned();
                 let slice = serde_json::from_value(document).unwrap();
-                objects.slices.entry(service).or_default().insert(name, slice);
+                Arc::make_mut(objects.slices.entry(service).or_default()).insert(name, Arc::new(slice));
             }
             "ServiceExport" => {
                 let export = ServiceExport {
@@ -129,7 +130,7 @@ pub(super) fn objects(yaml: &str) -> LocalObjects {
                     exported_labels: map(&document["spec"]["exportedLabels"]),
                     exported_annotations: map(&document["spec"]["exportedAnnotations"]),
                 };
-                objects.exports.insert(id(), export);
+                objects.exports.insert(id(), Arc::new(export));
             }
             other => panic!("test input has a {other}"),
         }

@@ -112,7 +112,7 @@ pub(crate) fn route(scope: &[&str], end_to_end: bool, endpoints: &[SocketAddr]) 
 
 pub(crate) fn outbound(vip: IpAddr, groups: Vec<Vec<Target>>) -> OutboundPort {
     let groups = groups.into_iter().map(|targets| TargetGroup { targets }).collect();
-    OutboundPort { vip: vec![vip], app: AppProtocol::Tcp, groups }
+    OutboundPort { vip: vec![vip], listen_port: None, app: AppProtocol::Tcp, groups }
 }
 
 pub(crate) fn local(address: SocketAddr) -> Target {

@@ -18,7 +18,12 @@ fn outbound(groups: &[&[(u16, u32)]]) -> OutboundPort {
     let group = |targets: &&[(u16, u32)]| TargetGroup {
         targets: targets.iter().map(|(port, weight)| target(*port, *weight)).collect(),
     };
-    OutboundPort { vip: vec![], app: AppProtocol::Tcp, groups: groups.iter().map(group).collect() }
+    OutboundPort {
+        vip: vec![],
+        listen_port: None,
+        app: AppProtocol::Tcp,
+        groups: groups.iter().map(group).collect(),
+    }
 }
 
 fn ports(order: &[&Target]) -> Vec<u16> {

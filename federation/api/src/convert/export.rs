@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use federation_model::IpFamily;
 use federation_model::endpoint::{Endpoint, MAX_ENDPOINTS};
 use federation_model::export::{
-    Export, ExportKind, ExportScope, Locality, MAX_ANNOTATION_VALUE, MAX_LABEL_VALUE, MAX_LOCALITIES,
-    MAX_METADATA, MAX_NAMES, MAX_PORTS, MAX_QUALIFIED_NAME, MtlsMode, Protocol, ServicePort, SessionAffinity,
+    Export, ExportKind, ExportScope, InternalTrafficPolicy, Locality, MAX_ANNOTATION_VALUE, MAX_LABEL_VALUE,
+    MAX_LOCALITIES, MAX_METADATA, MAX_NAMES, MAX_PORTS, MAX_QUALIFIED_NAME, MAX_TRAFFIC_DISTRIBUTION,
+    MtlsMode, Protocol, ServicePort, SessionAffinity,
 };
 use federation_model::ids::{Generation, UnixMillis};
 use prost::Message;
@@ -48,6 +50,12 @@ impl TryFrom<wire::Export> for Export {
                 None => SessionAffinity::None,
                 Some(timeout_seconds) => SessionAffinity::ClientIp { timeout_seconds },
             },
+            internal_traffic_policy: match from.internal_traffic_policy_local {
+                false => InternalTrafficPolicy::Cluster,
+                true => InternalTrafficPolicy::Local,
+            },
+            traffic_distribution: traffic_distribution(from.traffic_distribution)?,
+            ip_families: ip_families(from.ipv4, from.ipv6),
             labels: metadata("labels", from.labels, MAX_LABEL_VALUE)?,
             annotations: metadata("annotations", from.annotations, MAX_ANNOTATION_VALUE)?,
             // Neither has a default: an export must not be open to all because a field was lost.
@@ -98,6 +106,19 @@ fn port(from: wire::ServicePort) -> Result<ServicePort, ConvertError> {
         app_protocol: Some(app_protocol).filter(|text| !text.is_empty()),
         port: field::port("port", from.port)?,
     })
+}
+
+/// Absent where it is empty.
+fn traffic_distribution(from: String) -> Result<Option<String>, ConvertError> {
+    let text = field::bounded("traffic_distribution", from, MAX_TRAFFIC_DISTRIBUTION)?;
+    Ok(Some(text).filter(|text| !text.is_empty()))
+}
+
+fn ip_families(v4: bool, v6: bool) -> BTreeSet<IpFamily> {
+    [(v4, IpFamily::IPv4), (v6, IpFamily::IPv6)]
+        .into_iter()
+        .filter_map(|(used, f)| used.then_some(f))
+        .collect()
 }
 
 /// Exported labels or annotations. A wrong entry is named by its place: its key may be anything.
@@ -152,6 +173,10 @@ impl From<&Export> for wire::Export {
                 SessionAffinity::None => None,
                 SessionAffinity::ClientIp { timeout_seconds } => Some(timeout_seconds),
             },
+            internal_traffic_policy_local: from.internal_traffic_policy == InternalTrafficPolicy::Local,
+            traffic_distribution: from.traffic_distribution.clone().unwrap_or_default(),
+            ipv4: from.ip_families.contains(&IpFamily::IPv4),
+            ipv6: from.ip_families.contains(&IpFamily::IPv6),
             labels: from.labels.clone(),
             annotations: from.annotations.clone(),
             scope: Some(match &from.scope {

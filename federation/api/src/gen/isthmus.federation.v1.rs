@@ -157,6 +157,17 @@ pub struct Export {
     pub localities: ::prost::alloc::vec::Vec<Locality>,
     #[prost(message, repeated, tag = "15")]
     pub endpoints: ::prost::alloc::vec::Vec<Endpoint>,
+    /// Local instead of Cluster.
+    #[prost(bool, tag = "16")]
+    pub internal_traffic_policy_local: bool,
+    /// Empty: none given.
+    #[prost(string, tag = "17")]
+    pub traffic_distribution: ::prost::alloc::string::String,
+    /// The families that the Service names; neither where they are not known.
+    #[prost(bool, tag = "18")]
+    pub ipv4: bool,
+    #[prost(bool, tag = "19")]
+    pub ipv6: bool,
     #[prost(oneof = "export::Scope", tags = "10, 11")]
     pub scope: ::core::option::Option<export::Scope>,
     #[prost(oneof = "export::Mtls", tags = "12, 13")]

@@ -94,6 +94,9 @@ pub struct EgressListener {
     /// What is spoken inside.
     #[prost(enumeration = "AppProtocol", tag = "6")]
     pub app: i32,
+    /// Where gateways listen on their own addresses instead of on the VIP; 0: they listen on the VIP.
+    #[prost(uint32, tag = "7")]
+    pub listen_port: u32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TargetGroup {

@@ -10,7 +10,7 @@ use federation_model::data_plane::{
     AppProtocol, ExpectedPeer, GatewayConfig, IngressRoute, OutboundPort, ServicePortId, Target, TargetGroup,
     Via,
 };
-use federation_model::export::{Locality, Protocol, SessionAffinity};
+use federation_model::export::{InternalTrafficPolicy, Locality, Protocol, SessionAffinity};
 use federation_model::*;
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -173,13 +173,22 @@ fn session_affinity() -> impl Strategy<Value = SessionAffinity> {
     ]
 }
 
+type Behaviour = (InternalTrafficPolicy, Option<String>, BTreeSet<IpFamily>);
+
+fn behaviour() -> impl Strategy<Value = Behaviour> {
+    let policy = prop_oneof![Just(InternalTrafficPolicy::Cluster), Just(InternalTrafficPolicy::Local)];
+    let family = prop_oneof![Just(IpFamily::IPv4), Just(IpFamily::IPv6)];
+    (policy, option::of("[a-zA-Z./]{1,30}"), btree_set(family, 0..=2))
+}
+
 pub(crate) fn export() -> impl Strategy<Value = Export> {
     let who = (label(), service_id(), any::<u64>(), any::<u64>());
     let kind = prop_oneof![Just(ExportKind::ClusterSetIp), Just(ExportKind::Headless)];
-    let offer = (kind, ports(), session_affinity(), metadata(), metadata(), scope(), mtls());
+    let offer = (kind, ports(), session_affinity(), behaviour(), metadata(), metadata(), scope(), mtls());
     (who, offer, vec(locality(), 0..4), vec(endpoint(), 0..6)).prop_map(
         |((cluster, service, first_seen, generation), offer, localities, endpoints)| {
-            let (kind, ports, session_affinity, labels, annotations, scope, mtls) = offer;
+            let (kind, ports, session_affinity, behaviour, labels, annotations, scope, mtls) = offer;
+            let (internal_traffic_policy, traffic_distribution, ip_families) = behaviour;
             Export {
                 cluster,
                 service,
@@ -188,6 +197,9 @@ pub(crate) fn export() -> impl Strategy<Value = Export> {
                 kind,
                 ports,
                 session_affinity,
+                internal_traffic_policy,
+                traffic_distribution,
+                ip_families,
                 labels,
                 annotations,
                 scope,
@@ -242,7 +254,9 @@ fn target() -> impl Strategy<Value = Target> {
 fn outbound_port() -> impl Strategy<Value = OutboundPort> {
     let app = prop_oneof![Just(AppProtocol::Http), Just(AppProtocol::Http2), Just(AppProtocol::Tcp)];
     let group = vec(target(), 1..4).prop_map(|targets| TargetGroup { targets });
-    (vec(ip(), 0..=2), app, vec(group, 0..4)).prop_map(|(vip, app, groups)| OutboundPort { vip, app, groups })
+    let listen_port = option::of(any::<NonZeroU16>());
+    (vec(ip(), 0..=2), listen_port, app, vec(group, 0..4))
+        .prop_map(|(vip, listen_port, app, groups)| OutboundPort { vip, listen_port, app, groups })
 }
 
 pub(crate) fn gateway_config() -> impl Strategy<Value = GatewayConfig> {

@@ -136,7 +136,11 @@ pub fn report(whole: &Catalogue, seen: &Catalogue, service: &ServiceId, from: &C
         },
         vip: seen.view.vips.get(service).filter(|_| !headless).map(|vip| vip.v4.to_string()),
         exporters: all.iter().map(line).collect(),
-        conflicts: import.iter().flat_map(|import| &import.conflicts).map(|c| format!("{c:?}")).collect(),
+        conflicts: import
+            .iter()
+            .flat_map(|import| import.conflicts.keys())
+            .map(|c| c.reason().to_owned())
+            .collect(),
         ports: import.iter().flat_map(|import| orders(import, seen, from)).collect(),
     }
 }

@@ -90,7 +90,11 @@ fn line(catalogue: &Catalogue, id: &ServiceId) -> ServiceLine {
         vip: vip.map(|vip| vip.v4.to_string()),
         ports: import.iter().flat_map(|import| &import.ports).map(|port| port_text(&port.port)).collect(),
         exporters: oldest_first.into_iter().map(exporter).collect(),
-        conflicts: import.iter().flat_map(|import| &import.conflicts).map(|c| format!("{c:?}")).collect(),
+        conflicts: import
+            .iter()
+            .flat_map(|import| import.conflicts.keys())
+            .map(|c| c.reason().to_owned())
+            .collect(),
     }
 }
 

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::export::{ExportScope, MtlsMode};
 use crate::ids::{Generation, UnixMillis};
+use crate::ip_family::IpFamily;
 
 type Port<'a> = (Option<&'a str>, Protocol, u16);
 /// A merged port, and who serves it.
@@ -31,6 +32,9 @@ fn export(cluster: &str, first_seen: u64, ports: &[Port<'_>]) -> Export {
         kind: ExportKind::ClusterSetIp,
         ports: ports.iter().copied().map(port).collect(),
         session_affinity: SessionAffinity::None,
+        internal_traffic_policy: Default::default(),
+        traffic_distribution: None,
+        ip_families: Default::default(),
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
         scope: ExportScope::All,
@@ -46,6 +50,10 @@ fn merge(exports: &[Export]) -> Import {
 
 fn clusters(import: &Import) -> Vec<&str> {
     import.clusters.iter().map(ClusterId::as_str).collect()
+}
+
+fn conflicts(import: &Import) -> Vec<Conflict> {
+    import.conflicts.keys().copied().collect()
 }
 
 /// The merged ports with those who serve them.
@@ -71,7 +79,7 @@ fn one_export_is_its_own_import() {
     assert_eq!(import.service, only.service);
     assert_eq!(import.session_affinity, only.session_affinity);
     assert_eq!(served(&import), [(HTTP, vec!["east"]), (ADMIN, vec!["east"])]);
-    assert_eq!(import.conflicts, BTreeSet::new());
+    assert!(import.conflicts.is_empty());
 }
 
 #[test]
@@ -79,7 +87,7 @@ fn ports_are_united_and_each_goes_only_to_who_has_it() {
     let import = merge(&[export("east", 1, &[HTTP]), export("west", 2, &[ADMIN, HTTP])]);
     assert_eq!(served(&import), [(HTTP, vec!["east", "west"]), (ADMIN, vec!["west"])]);
     assert_eq!(clusters(&import), ["east", "west"]);
-    assert_eq!(import.conflicts, BTreeSet::from([Conflict::PortConflict]));
+    assert_eq!(conflicts(&import), [Conflict::PortConflict]);
 }
 
 #[test]
@@ -99,7 +107,7 @@ fn the_oldest_wins_a_port_conflict() {
     for (what, newer, want) in cases {
         let import = merge(&[export("east", 1, &[HTTP]), export("west", 2, &[newer])]);
         assert_eq!(served(&import), want, "{what}");
-        assert_eq!(import.conflicts.contains(&Conflict::PortConflict), newer != HTTP, "{what}");
+        assert_eq!(import.conflicts.contains_key(&Conflict::PortConflict), newer != HTTP, "{what}");
     }
 }
 
@@ -117,13 +125,13 @@ fn another_app_protocol_is_a_conflict_that_the_oldest_wins() {
     let import = merge(&[newer, export("east", 1, &[HTTP])]);
     assert_eq!(import.ports[0].port.app_protocol, None);
     assert_eq!(served(&import), [(HTTP, vec!["east", "west"])]);
-    assert_eq!(import.conflicts, BTreeSet::from([Conflict::PortConflict]));
+    assert_eq!(conflicts(&import), [Conflict::PortConflict]);
 }
 
 #[test]
 fn ports_in_another_order_are_no_conflict() {
     let import = merge(&[export("east", 1, &[HTTP, ADMIN]), export("west", 2, &[ADMIN, HTTP])]);
-    assert_eq!(import.conflicts, BTreeSet::new());
+    assert!(import.conflicts.is_empty());
 }
 
 #[test]
@@ -140,7 +148,7 @@ fn exporters_of_the_losing_type_are_left_out_with_their_ports() {
     assert_eq!(import.kind, ExportKind::ClusterSetIp);
     assert_eq!(clusters(&import), ["west"]);
     assert_eq!(served(&import), [(HTTP, vec!["west"])]);
-    assert_eq!(import.conflicts, BTreeSet::from([Conflict::TypeConflict, Conflict::PortConflict]));
+    assert_eq!(conflicts(&import), [Conflict::PortConflict, Conflict::TypeConflict]);
 
     headless.first_seen = UnixMillis(0);
     let import = merge(&[headless, export("west", 1, &[HTTP])]);
@@ -162,7 +170,7 @@ fn of_two_of_the_same_age_the_first_by_name_wins() {
 #[test]
 fn every_kind_of_disagreement_is_named() {
     type Change = fn(&mut Export);
-    let cases: [(Change, Option<Conflict>); 8] = [
+    let cases: [(Change, Option<Conflict>); 12] = [
         (|_| {}, None),
         (|e| e.generation = Generation(9), None),
         (|e| e.scope = ExportScope::Clusters(BTreeSet::new()), None),
@@ -172,6 +180,17 @@ fn every_kind_of_disagreement_is_named() {
             |e| e.session_affinity = SessionAffinity::ClientIp { timeout_seconds: 1 },
             Some(Conflict::SessionAffinityConflict),
         ),
+        (
+            |e| e.internal_traffic_policy = InternalTrafficPolicy::Local,
+            Some(Conflict::InternalTrafficPolicyConflict),
+        ),
+        (
+            |e| e.traffic_distribution = Some("PreferClose".to_owned()),
+            Some(Conflict::TrafficDistributionConflict),
+        ),
+        // Behind a VIP the gateways translate; and what is not known is no disagreement.
+        (|e| e.ip_families = BTreeSet::from([IpFamily::IPv6]), None),
+        (|e| e.first_seen = UnixMillis(9), None),
         (|e| drop(e.labels.insert("a".to_owned(), "b".to_owned())), Some(Conflict::LabelsConflict)),
         (|e| drop(e.annotations.insert("a".to_owned(), "b".to_owned())), Some(Conflict::AnnotationsConflict)),
     ];
@@ -179,8 +198,42 @@ fn every_kind_of_disagreement_is_named() {
         let mut other = export("west", 2, &[HTTP]);
         change(&mut other);
         let import = merge(&[export("east", 1, &[HTTP]), other]);
-        assert_eq!(import.conflicts, want.into_iter().collect());
+        assert_eq!(conflicts(&import), Vec::from_iter(want));
     }
+}
+
+#[test]
+fn who_disagrees_with_the_oldest_is_named() {
+    let exports = [export("east", 1, &[HTTP]), export("west", 2, &[ADMIN]), export("south", 3, &[HTTP])];
+    let import = merge(&exports);
+    assert_eq!(import.conflicts[&Conflict::PortConflict], BTreeSet::from(["west".parse().unwrap()]));
+    assert_eq!(import.oldest().unwrap().as_str(), "east");
+    assert_eq!(import.exporters.len(), 3);
+}
+
+#[test]
+fn the_same_affinity_for_another_time_is_a_conflict_of_its_configuration() {
+    let lasting = |cluster, age, timeout_seconds| Export {
+        session_affinity: SessionAffinity::ClientIp { timeout_seconds },
+        ..export(cluster, age, &[HTTP])
+    };
+    let import = merge(&[lasting("east", 1, 10), lasting("west", 2, 20)]);
+    assert_eq!(conflicts(&import), [Conflict::SessionAffinityConfigConflict]);
+    assert_eq!(import.session_affinity, SessionAffinity::ClientIp { timeout_seconds: 10 });
+}
+
+#[test]
+fn headless_exports_of_different_families_are_in_conflict() {
+    let headless = |cluster, age, families: &[IpFamily]| Export {
+        kind: ExportKind::Headless,
+        ip_families: families.iter().copied().collect(),
+        ..export(cluster, age, &[HTTP])
+    };
+    let v4 = headless("east", 1, &[IpFamily::IPv4]);
+    let import = merge(&[v4.clone(), headless("west", 2, &[IpFamily::IPv4, IpFamily::IPv6])]);
+    assert_eq!(conflicts(&import), [Conflict::IPFamilyConflict]);
+    assert!(merge(&[v4.clone(), headless("west", 2, &[IpFamily::IPv4])]).conflicts.is_empty());
+    assert!(merge(&[v4, headless("west", 2, &[])]).conflicts.is_empty(), "not known");
 }
 
 fn any_exports() -> impl Strategy<Value = Vec<Export>> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use agent_plan::LocalObjects;
 
@@ -48,13 +49,14 @@ fn add(objects: &mut LocalObjects, object: &Object) {
             objects.namespaces.insert(name.clone());
         }
         Object::Service(id, service) => {
-            objects.services.insert(id.clone(), (**service).clone());
+            objects.services.insert(id.clone(), Arc::clone(service));
         }
         Object::Slice(service, name, slice) => {
-            objects.slices.entry(service.clone()).or_default().insert(name.clone(), (**slice).clone());
+            let slices = objects.slices.entry(service.clone()).or_default();
+            Arc::make_mut(slices).insert(name.clone(), Arc::clone(slice));
         }
         Object::Export(id, export) => {
-            objects.exports.insert(id.clone(), export.clone());
+            objects.exports.insert(id.clone(), Arc::clone(export));
         }
     }
 }

@@ -93,6 +93,7 @@ fn echo(id: &ServicePortId) -> OutboundPort {
     let south = mtls(id, "south", ExpectedPeer::AnyOfNamespace("demo".parse().unwrap()));
     OutboundPort {
         vip: vec!["240.240.0.1".parse().unwrap(), "fd69::1".parse().unwrap()],
+        listen_port: None,
         app: AppProtocol::Http2,
         groups: vec![
             group(vec![
@@ -116,6 +117,7 @@ fn echo(id: &ServicePortId) -> OutboundPort {
 fn config() -> GatewayConfig {
     let plain = |address, vip: &str, app| OutboundPort {
         vip: vec![vip.parse().unwrap()],
+        listen_port: None,
         app,
         groups: vec![TargetGroup { targets: vec![target(address, "east", Via::Plain)] }],
     };

@@ -26,7 +26,11 @@ impl TryFrom<wire::EgressListener> for (ServicePortId, OutboundPort) {
         };
         let vip = field::list("vip", from.vip, MAX_VIP_ADDRESSES, |text| field::ip("", &text))?;
         let groups = field::list("groups", from.groups, usize::MAX, group)?;
-        Ok((id, OutboundPort { vip, app, groups }))
+        let listen_port = match from.listen_port {
+            0 => None,
+            given => Some(field::port("listen_port", given)?),
+        };
+        Ok((id, OutboundPort { vip, listen_port, app, groups }))
     }
 }
 
@@ -86,6 +90,7 @@ impl From<(&ServicePortId, &OutboundPort)> for wire::EgressListener {
                 .map(|group| wire::TargetGroup { targets: group.targets.iter().map(Into::into).collect() })
                 .collect(),
             app: app.into(),
+            listen_port: outbound.listen_port.map_or(0, |port| port.get().into()),
         }
     }
 }

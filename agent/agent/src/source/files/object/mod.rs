@@ -5,6 +5,7 @@ mod export;
 mod kind;
 
 use std::fmt;
+use std::sync::Arc;
 
 use agent_plan::objects::ServiceExport;
 use federation_model::{Namespace, ServiceId};
@@ -29,10 +30,10 @@ pub(super) struct Found {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Object {
     Namespace(Namespace),
-    Service(ServiceId, Box<Service>),
+    Service(ServiceId, Arc<Service>),
     /// The service that its label names, its own name, itself.
-    Slice(ServiceId, String, Box<EndpointSlice>),
-    Export(ServiceId, ServiceExport),
+    Slice(ServiceId, String, Arc<EndpointSlice>),
+    Export(ServiceId, Arc<ServiceExport>),
 }
 
 /// What a cluster may hold only once.
@@ -135,18 +136,18 @@ fn read(kind: Kind, node: &Node) -> Result<Option<Object>, Wrong> {
             let service: Service = typed(node)?;
             let id = service_id(&service.metadata)?;
             checks::service(&service)?;
-            Object::Service(id, Box::new(service))
+            Object::Service(id, Arc::new(service))
         }
         Kind::EndpointSlice => {
             let slice: EndpointSlice = typed(node)?;
             let (name, service) = checks::slice(&slice)?;
             let Some(service) = service else { return Ok(None) };
-            Object::Slice(service, name, Box::new(slice))
+            Object::Slice(service, name, Arc::new(slice))
         }
         Kind::ServiceExport => {
             let export: export::ServiceExportDocument = typed(node)?;
             let id = service_id(&export.metadata)?;
-            Object::Export(id, export.into())
+            Object::Export(id, Arc::new(export.into()))
         }
     }))
 }

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use agent_plan::LocalObjects;
 use serde::Serialize;
+
+use crate::objects::LocalObjects;
 
 /// The last good objects, whole, and every problem there is at the moment.
 #[derive(Debug, Clone, Default, PartialEq)]
