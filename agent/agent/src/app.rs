@@ -3,7 +3,12 @@
 //! The last known good view is in force before a server is reached, and stays so when none is.
 
 mod agent;
+mod api_server;
+mod cluster;
+mod offers;
 mod planner;
+mod reviewer;
+mod source;
 mod upstream_task;
 
 use federation_kit::daemon::Process;
@@ -18,6 +23,8 @@ pub const EXAMPLES: &str = r#"Examples:
   isthmus-agent --config agent.toml
   isthmus-agent --config agent.toml --check-config
   isthmus-agent --config agent.toml --log-format json --log-level info,agent_agent=debug
+  isthmus-agent check --config agent.toml                  # whether it can work here, and what is missing
+  isthmus-agent coredns apply --config agent.toml          # names under clusterset.local by the cluster's CoreDNS
   curl http://127.0.0.1:15014/status
 
 A configuration:
@@ -51,6 +58,22 @@ A configuration:
   address = "192.0.2.1:15443"       # as other clusters dial it
   zone = "eu-1"
   weight = 1
+
+On Kubernetes, in place of [source] and [[gateways]]:
+  [source.kubernetes]
+  kubeconfig = "/etc/isthmus/kubeconfig"   # default: the pod's service account
+  context = "kind-east"                    # default: the current one
+  namespace = "isthmus-system"             # default: POD_NAMESPACE
+  gateway_service = "isthmus-gateway"      # its ready endpoints are this cluster's gateways
+  write = true                             # imports, slices and conditions (the MCS controller)
+
+  [gateway]
+  egress_ports = "16000-24999"             # where gateways listen for imported ports
+
+  [control]                                # gateways in pods, by TLS
+  listen = "0.0.0.0:15012"
+  gateway_accounts = ["isthmus-system/isthmus-gateway"]
+  ca_config_map = "isthmus-ca"
 "#;
 
 /// Binds everything, starts everything, and returns once the agent is a member of its federation.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use agent_agent::app::{self, EXAMPLES};
+use agent_agent::commands;
 use agent_agent::config::Config;
 use federation_kit::daemon::Daemon;
 
@@ -13,5 +14,5 @@ const AGENT: Daemon = Daemon {
 };
 
 fn main() -> ExitCode {
-    AGENT.run(Config::load, app::start)
+    commands::of_process().unwrap_or_else(|| AGENT.run(Config::load, app::start))
 }

@@ -1,18 +1,17 @@
 //! A whole agent against a federation that lives in this process, over real TLS.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed helper is a failed test")]
 
+#[allow(dead_code, reason = "the tests of an agent on Kubernetes use the rest")]
+mod app_support;
 #[path = "../../../federation/client/tests/support/mod.rs"]
 mod support;
 
 use std::fs;
 use std::path::Path;
 
-use agent_agent::app::Agent;
 use agent_agent::config::Config;
-use agent_agent::local::status::StatusPage;
-use federation_kit::daemon::Process;
-use federation_kit::drain::{DrainTrigger, Drained};
-use federation_kit::exit::{Exit, Failure};
+use app_support::Running;
+use federation_kit::exit::Exit;
 use federation_kit::testing::eventually;
 use federation_model::{Export, Item, ServiceId, VipRanges};
 use federation_trust::JoinTokenText;
@@ -42,48 +41,6 @@ apiVersion: multicluster.x-k8s.io/v1beta1
 kind: ServiceExport
 metadata: {name: echo, namespace: demo}
 ";
-
-struct Running {
-    status: StatusPage,
-    trigger: DrainTrigger,
-    process: Process,
-}
-
-impl Running {
-    /// Starts, and waits until it is ready.
-    async fn start(config: Config) -> Result<Self, Failure> {
-        let (trigger, process) = Process::new("agent");
-        let started = async {
-            let agent = Agent::bind(config, &process).await?;
-            let status = agent.status();
-            agent.run(&process).await?;
-            process.readiness.ready().await;
-            Ok(status)
-        };
-        match started.await {
-            Ok(status) => Ok(Self { status, trigger, process }),
-            Err(failure) => {
-                let tasks = process.tasks.clone();
-                drop(process);
-                trigger.drain(LONG).await;
-                tasks.stop(LONG).await;
-                Err(failure)
-            }
-        }
-    }
-
-    async fn until(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
-        let seen = eventually(LONG, async || Some(self.status.render()).filter(|page| is(page))).await;
-        seen.unwrap_or_else(|_| panic!("never: {what}: {:#}", self.status.render()))
-    }
-
-    async fn stop(self) {
-        let tasks = self.process.tasks.clone();
-        drop(self.process);
-        assert_eq!(self.trigger.drain(LONG).await, Drained::Complete);
-        assert_eq!(tasks.stop(LONG).await, 0, "every task ends by itself");
-    }
-}
 
 fn setup(federation: &Federation) -> TempDir {
     let root = tempfile::tempdir().unwrap();

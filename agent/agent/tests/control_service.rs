@@ -106,11 +106,21 @@ async fn names_and_their_number_are_bounded() {
         assert_eq!(client.report(report).await.unwrap_err().code(), Code::InvalidArgument);
         assert_eq!(client.watch(WatchRequest { gateway }).await.unwrap_err().code(), Code::InvalidArgument);
     }
-    for n in 0..64 {
+    // Those that only spoke once make room for others, the one that spoke first before all.
+    for n in 0..65 {
         client
             .report(ReportRequest { gateway: format!("gw-{n}"), ..ReportRequest::default() })
             .await
             .unwrap();
+    }
+    let all = agent.gateways.all();
+    assert_eq!((all.len(), all.contains_key("gw-0"), all.contains_key("gw-1")), (64, false, true));
+    // Those that watch do not.
+    agent.config.set(config([("east", &east)]));
+    let mut watches = Vec::new();
+    for n in 0..64 {
+        let gateway = format!("watcher-{n}");
+        watches.push(client.watch(WatchRequest { gateway }).await.unwrap());
     }
     let more = ReportRequest { gateway: "one-more".to_owned(), ..ReportRequest::default() };
     assert_eq!(client.report(more).await.unwrap_err().code(), Code::ResourceExhausted);

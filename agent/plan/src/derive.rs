@@ -4,15 +4,21 @@
 
 mod annotations;
 mod behaviour;
+mod deriver;
 mod endpoints;
 mod ports;
+
+use std::sync::Arc;
 
 use federation_model::export::MAX_METADATA;
 use federation_model::{ClusterId, Export, ExportKind, Generation, ServiceId, TrustDomain, UnixMillis, Zone};
 use k8s_openapi::api::core::v1::ServiceSpec;
 
+pub use deriver::Deriver;
+
+use self::deriver::Given;
 use crate::local::{InvalidExport, LocalExport, LocalView};
-use crate::objects::{LocalObjects, ServiceExport};
+use crate::objects::LocalObjects;
 
 /// Most bytes of all exported labels of a service, keys and values; the same again for annotations.
 pub const MAX_METADATA_BYTES: usize = 64 * 1024;
@@ -28,33 +34,18 @@ pub struct ClusterFacts {
     pub zone: Option<Zone>,
 }
 
-/// Judges every ServiceExport.
+/// Judges every ServiceExport. Whoever does so again and again keeps a [`Deriver`].
 pub fn derive(objects: &LocalObjects, facts: &ClusterFacts) -> LocalView {
-    let mut view = LocalView::default();
-    for (id, asked) in &objects.exports {
-        match derive_one(id, asked, objects, facts) {
-            Ok(export) => {
-                view.exports.insert(id.clone(), export);
-            }
-            Err(reason) => {
-                view.invalid.insert(id.clone(), reason);
-            }
-        }
-    }
-    view
+    Deriver::new(facts.clone()).derive(objects)
 }
 
-fn derive_one(
-    id: &ServiceId,
-    asked: &ServiceExport,
-    objects: &LocalObjects,
-    facts: &ClusterFacts,
-) -> Result<LocalExport, InvalidExport> {
-    if !objects.namespaces.contains(&id.namespace) {
+fn derive_one(id: &ServiceId, given: &Given, facts: &ClusterFacts) -> Result<LocalExport, InvalidExport> {
+    let Given { asked, namespace_exists, service, slices } = given;
+    if !namespace_exists {
         let problem = format!("there is no Namespace {}", id.namespace);
         return Err(field("metadata.namespace", problem));
     }
-    let service = objects.services.get(id).ok_or(InvalidExport::NoService)?;
+    let service = service.as_ref().ok_or(InvalidExport::NoService)?;
     let default_spec = ServiceSpec::default();
     let spec = service.spec.as_ref().unwrap_or(&default_spec);
     let kind = kind(spec)?;
@@ -62,7 +53,7 @@ fn derive_one(
     let ours = annotations::read(&asked.annotations, facts)?;
     check_metadata("spec.exportedLabels", &asked.exported_labels)?;
     check_metadata("spec.exportedAnnotations", &asked.exported_annotations)?;
-    let served = endpoints::read(objects.slices.get(id).map(AsRef::as_ref), &ports, facts.zone.as_ref())?;
+    let served = endpoints::read(slices.as_deref(), &ports, facts.zone.as_ref())?;
     let export = Export {
         cluster: facts.cluster.clone(),
         service: id.clone(),
@@ -84,7 +75,7 @@ fn derive_one(
             ExportKind::ClusterSetIp => Vec::new(),
         },
     };
-    Ok(LocalExport { export, backends: served.backends })
+    Ok(LocalExport { export: Arc::new(export), backends: served.backends })
 }
 
 /// ClusterIP, NodePort and LoadBalancer differ only in how they are reached from outside Kubernetes.

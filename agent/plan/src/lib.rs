@@ -8,7 +8,10 @@
 //! Must never: read a clock, draw a random number, do I/O, know an async runtime, or let the order in which objects
 //! were read reach a result. The same input gives the same plan in every process.
 //!
-//! On Kubernetes also the objects that the cluster should hold for its imports and exports ([`mcs`]).
+//! On Kubernetes also the objects that the cluster should hold for its imports and exports ([`mcs`]), and the ports at
+//! which gateways listen for imports ([`egress_ports`]).
+//!
+//! What is asked again and again has a form with a memory, which gives the same ([`Deriver`], [`Planner`]).
 //!
 //! Reading order: [`objects`] → [`derive`] → [`local`] → [`plan`] → [`desired`] → [`mcs`]. [`app_protocol`] and [`vip_view`] are
 //! the two small rules that the plan leans on.
@@ -19,6 +22,7 @@
 pub mod app_protocol;
 pub mod derive;
 pub mod desired;
+pub mod egress_ports;
 pub mod local;
 pub mod mcs;
 pub mod objects;
@@ -26,11 +30,12 @@ pub mod plan;
 pub mod source_state;
 pub mod vip_view;
 
-pub use derive::{ClusterFacts, derive};
+pub use derive::{ClusterFacts, Deriver, derive};
 pub use desired::Desired;
+pub use egress_ports::{EgressPorts, PortRange};
 pub use local::LocalView;
 pub use objects::LocalObjects;
-pub use plan::{PlanConfig, plan};
+pub use plan::{PlanConfig, Planner, plan};
 pub use source_state::SourceState;
 pub use vip_view::VipView;
 

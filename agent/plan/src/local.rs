@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use federation_model::{Export, ServiceId, Zone};
 
-/// What this cluster offers, and why some of what was asked for is not offered.
+/// What this cluster offers, and why some of what was asked for is not offered. What did not change is shared with the
+/// view before, so that a copy costs pointers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LocalView {
     /// Valid exports.
-    pub exports: BTreeMap<ServiceId, LocalExport>,
+    pub exports: BTreeMap<ServiceId, Arc<LocalExport>>,
     /// ServiceExports that are not valid, and why.
     pub invalid: BTreeMap<ServiceId, InvalidExport>,
 }
@@ -19,7 +21,7 @@ pub struct LocalView {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalExport {
     /// As the federation is told. Its generation and first-seen time are zero here.
-    pub export: Export,
+    pub export: Arc<Export>,
     /// Where it is served in this cluster.
     pub backends: Vec<Backend>,
 }

@@ -8,18 +8,23 @@ mod dns;
 mod egress;
 mod imports;
 mod ingress;
+mod planner;
+mod service_plan;
 mod targets;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+use std::sync::Arc;
 
-use federation_model::data_plane::GatewayConfig;
+use federation_model::data_plane::ServicePortId;
 use federation_model::{Bundle, ClusterId, FederationView, TrustDomain};
 
-use crate::desired::{Desired, DnsTable};
+use crate::desired::Desired;
 use crate::local::LocalView;
 use crate::vip_view::VipView;
 
-pub use imports::{Imported, imports};
+pub use imports::{Imported, imported_ports, imports};
+pub use planner::Planner;
 
 /// What must be known of the cluster besides what it offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,33 +37,20 @@ pub struct PlanConfig {
     pub bundle: Option<Bundle>,
     /// How VIPs look here.
     pub vip_view: VipView,
+    /// Where gateways listen for each imported port on their own addresses; one that is not in it has no listener yet.
+    /// `None` where they listen on the VIPs.
+    pub listen_ports: Option<Arc<BTreeMap<ServicePortId, NonZeroU16>>>,
 }
 
-/// The desired state. Pure: the same arguments give the same plan.
-pub fn plan(view: &FederationView, local: &LocalView, config: &PlanConfig) -> Desired {
-    let effective = accepted::effective(view, local, config);
-    let services = accepted::services(&effective, local, config);
-    let mut dns = DnsTable::default();
-    let mut ingress = BTreeMap::new();
-    let mut egress = BTreeMap::new();
-    for service in &services {
-        if let Some(records) = dns::records(service, config) {
-            dns.services.insert(service.id.clone(), records);
-        }
-        ingress.extend(ingress::routes(service));
-        egress.extend(egress::ports(service, &effective, config));
+impl PlanConfig {
+    fn listen_port(&self, id: &ServicePortId) -> Option<NonZeroU16> {
+        self.listen_ports.as_ref()?.get(id).copied()
     }
-    let cluster_domains = cluster_domains(view, config);
-    let bundles = bundles(view, config, &cluster_domains);
-    let gateway = GatewayConfig {
-        cluster: config.cluster.clone(),
-        trust_domain: config.trust_domain.clone(),
-        bundles,
-        cluster_domains,
-        ingress,
-        egress,
-    };
-    Desired { dns, gateway }
+}
+
+/// The desired state. Pure: the same arguments give the same plan. Whoever plans again and again keeps a [`Planner`].
+pub fn plan(view: &FederationView, local: &LocalView, config: &PlanConfig) -> Desired {
+    Planner::default().plan(view, local, config)
 }
 
 /// This cluster's own domain is its own, whatever the catalogue says.

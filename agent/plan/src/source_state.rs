@@ -11,7 +11,7 @@ use crate::objects::LocalObjects;
 pub struct SourceState {
     /// What counts. A file with a mistake is in here as it was before the mistake.
     pub objects: LocalObjects,
-    /// What is wrong now, by file and line.
+    /// What is wrong now, by file and line, or by object.
     pub problems: Vec<Problem>,
     /// Whether the source could be read at all since the start. Until then an empty `objects` means "not known".
     pub loaded: bool,
@@ -31,8 +31,13 @@ pub struct Problem {
     pub severity: Severity,
     /// What sort of problem it is.
     pub reason: Reason,
-    /// The file, by its name in the directory; the directory itself where it is at fault.
+    /// The file, by its name in the directory; the directory itself where it is at fault. Empty where the source is an
+    /// API server.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub file: String,
+    /// The object or the kind in an API server: `ServiceExport demo/echo`, `Nodes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
     /// Line in the file, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
@@ -78,11 +83,40 @@ pub enum Reason {
     NotRead,
     /// The directory is not watched, only looked at now and then.
     NotWatched,
+    /// The API server does not know the kind: its CRD is not installed.
+    NotServed,
+    /// A rule is missing from our role.
+    Forbidden,
+    /// The API server cannot be reached, or cannot answer.
+    Unreachable,
+    /// What counts is from a snapshot of an earlier run.
+    Stale,
+}
+
+impl Problem {
+    /// A problem of an object, or of a whole kind, in an API server.
+    pub fn of_object(
+        severity: Severity,
+        reason: Reason,
+        object: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity,
+            reason,
+            file: String::new(),
+            object: Some(object.into()),
+            line: None,
+            column: None,
+            field: None,
+            message: message.into(),
+        }
+    }
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Unreadable,
         Self::TooLarge,
         Self::NotText,
@@ -92,6 +126,10 @@ impl Reason {
         Self::Duplicate,
         Self::NotRead,
         Self::NotWatched,
+        Self::NotServed,
+        Self::Forbidden,
+        Self::Unreachable,
+        Self::Stale,
     ];
 
     /// The word for metric labels.
@@ -106,14 +144,18 @@ impl Reason {
             Self::Duplicate => "duplicate",
             Self::NotRead => "not_read",
             Self::NotWatched => "not_watched",
+            Self::NotServed => "not_served",
+            Self::Forbidden => "forbidden",
+            Self::Unreachable => "unreachable",
+            Self::Stale => "stale",
         }
     }
 }
 
 impl fmt::Display for Problem {
-    /// `demo.yaml:12:9: spec.ports[0].port: 0 is not a port number`.
+    /// `demo.yaml:12:9: spec.ports[0].port: 0 is not a port number`, or the object in place of file and line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
+        f.write_str(self.object.as_deref().unwrap_or(&self.file))?;
         for place in [self.line, self.column].into_iter().flatten() {
             write!(f, ":{place}")?;
         }

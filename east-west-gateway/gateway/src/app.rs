@@ -14,8 +14,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::config_source::{Source, SourceParts, Store, Waits};
-use crate::egress::{Egress, EgressState};
+use crate::config_source::{AgentLink, Source, SourceParts, Store, Waits};
+use crate::descriptors;
+use crate::egress::{Egress, EgressOptions, EgressState, socket};
 use crate::listen;
 use crate::metrics::Metrics;
 use crate::plane::Plane;
@@ -58,10 +59,20 @@ impl Gateway {
         let mut registry = Registry::default();
         build_info::register(&mut registry, process.name);
         let plane = Arc::new(Plane::new(config.limits, Metrics::new(&mut registry)));
-        let egress = Egress::new(Arc::clone(&plane), config.egress.enabled);
+        let listen = match config.egress.listen.as_slice() {
+            [] => socket::own_addresses(),
+            given => given.to_vec(),
+        };
+        let options = EgressOptions {
+            enabled: config.egress.enabled,
+            listen,
+            most: descriptors::most_listeners(descriptors::raise()),
+        };
+        let tried = process.readiness.register("the egress listeners");
+        let egress = Egress::new(Arc::clone(&plane), options, Some(tried));
         let source = Source::start(SourceParts {
             name: config.name.clone(),
-            agent: config.agent.clone(),
+            agent: AgentLink::new(config),
             plane: Arc::clone(&plane),
             store,
             egress: egress.subscribe(),
@@ -74,7 +85,7 @@ impl Gateway {
             name: config.name.clone(),
             plane: Arc::clone(&plane),
             egress: egress.subscribe(),
-            connected: source.connected(),
+            followed: source.followed(),
         };
         let shown = toml::to_string(config).or_exit(Exit::Internal)?;
         let admin = admin.metrics(registry).config(shown).json("/status", move || page.render());

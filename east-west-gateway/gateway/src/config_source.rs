@@ -6,46 +6,37 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use federation_api::MAX_LOCAL_MESSAGE_BYTES;
 use federation_api::gateway as wire;
-use federation_api::gateway::gateway_control_client::GatewayControlClient;
 use federation_kit::backoff::Backoff;
 use federation_kit::drain::DrainWatcher;
 use federation_kit::exit::chain;
 use federation_kit::files::FileError;
-use federation_kit::grpc::{LocalAddr, connect_local};
 use federation_kit::readiness::Block;
 use federation_model::trust_domain::TrustDomain;
 use tokio::sync::watch;
-use tonic::transport::Channel;
 
+mod bearer;
+pub mod followed;
+pub mod link;
 pub mod renewal;
 pub mod store;
 pub mod validate;
 
+pub use followed::Followed;
+pub use link::AgentLink;
 pub use renewal::Schedule;
 pub use store::Store;
 
 use crate::egress::EgressState;
 use crate::plane::Plane;
+use followed::SessionError;
+use link::Control;
 use validate::{Valid, validate};
 
 /// Delays between attempts to reach the agent.
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
 /// How long the agent may take to answer one request.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Why a session with the agent ended.
-#[derive(Debug, thiserror::Error)]
-enum SessionError {
-    // A status prints all of its causes by itself, twice; its code and message say what there is to know.
-    #[error("agent cannot be followed ({}): {}", .0.code(), .0.message())]
-    Watch(tonic::Status),
-    #[error("agent ended the stream")]
-    Ended,
-    #[error("agent did not take the report ({}): {}", .0.code(), .0.message())]
-    Report(tonic::Status),
-}
 
 /// What readiness waits for; dropped when it has come.
 #[derive(Debug)]
@@ -60,12 +51,11 @@ pub struct Waits {
 #[derive(Debug)]
 pub struct Source {
     name: String,
-    agent: LocalAddr,
+    agent: AgentLink,
     plane: Arc<Plane>,
     store: Store,
     egress: watch::Receiver<EgressState>,
-    /// Whether the agent is being followed.
-    connected: watch::Sender<bool>,
+    followed: watch::Sender<Followed>,
     waits: Waits,
     schedule: Schedule,
     outcome: Option<Outcome>,
@@ -85,8 +75,8 @@ struct Outcome {
 pub struct SourceParts {
     /// The gateway's name.
     pub name: String,
-    /// The agent's socket.
-    pub agent: LocalAddr,
+    /// The way to the agent.
+    pub agent: AgentLink,
     /// What is to be configured.
     pub plane: Arc<Plane>,
     /// Our files.
@@ -107,7 +97,7 @@ impl Source {
             plane,
             store,
             egress,
-            connected: watch::Sender::new(false),
+            followed: watch::Sender::new(Followed::default()),
             waits,
             schedule: Schedule::new(),
             outcome: None,
@@ -118,28 +108,32 @@ impl Source {
     }
 
     /// Follows whether the agent is being followed.
-    pub fn connected(&self) -> watch::Receiver<bool> {
-        self.connected.subscribe()
+    pub fn followed(&self) -> watch::Receiver<Followed> {
+        self.followed.subscribe()
     }
 
     /// Follows the agent until the drain begins. The configuration stays in force during the drain.
     pub async fn run(mut self, drain: DrainWatcher) {
         let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
-        let mut told = false;
         loop {
             let Err(error) = tokio::select! {
                 () = drain.wait() => return,
                 ended = self.session(&mut backoff) => ended,
             };
-            let was_connected = self.connected.send_replace(false);
-            if was_connected || !told {
-                tracing::warn!(error = %chain(&error), "agent lost, keeping the last configuration");
-                told = true;
-            }
+            self.lost(&error);
             tokio::select! {
                 () = drain.wait() => return,
                 () = backoff.wait() => {}
             }
+        }
+    }
+
+    /// Told once for each reason: attempts are many, and an agent may be away for long.
+    fn lost(&self, error: &SessionError) {
+        let now = Followed { connected: false, problem: Some(error.text()) };
+        let before = self.followed.send_replace(now.clone());
+        if before != now {
+            tracing::warn!(error = now.problem, "agent not followed, keeping the last configuration");
         }
     }
 
@@ -169,8 +163,10 @@ impl Source {
     }
 
     async fn session(&mut self, backoff: &mut Backoff) -> Result<std::convert::Infallible, SessionError> {
-        let mut client = GatewayControlClient::new(connect_local(&self.agent))
-            .max_decoding_message_size(MAX_LOCAL_MESSAGE_BYTES);
+        let link = self.agent.open().await?;
+        let mut client = link.control.clone();
+        let ca_replaced = link.ca_replaced();
+        tokio::pin!(ca_replaced);
         let request = wire::WatchRequest { gateway: self.name.clone() };
         let mut stream = client.watch(request).await.map_err(SessionError::Watch)?.into_inner();
         let mut reported = None;
@@ -181,12 +177,13 @@ impl Source {
                 message = stream.message() => {
                     let message = message.map_err(SessionError::Watch)?.ok_or(SessionError::Ended)?;
                     backoff.reset();
-                    if !self.connected.send_replace(true) {
+                    if !self.followed.send_replace(Followed { connected: true, problem: None }).connected {
                         tracing::info!("following the agent");
                     }
                     self.take(message).await;
                 }
                 () = look => {}
+                () = &mut ca_replaced => return Err(SessionError::CaReplaced),
                 changed = self.egress.changed() => changed.map_err(|_| SessionError::Ended)?,
             }
             self.renew_if_due(&mut client).await;
@@ -245,7 +242,7 @@ impl Source {
         self.waits.configuration = None;
     }
 
-    async fn renew_if_due(&mut self, client: &mut GatewayControlClient<Channel>) {
+    async fn renew_if_due(&mut self, client: &mut Control) {
         let Some(applied) = self.plane.current() else { return };
         let domain = &applied.config.trust_domain;
         if !self.schedule.is_due(self.plane.identity.get().as_deref(), domain) {
@@ -262,7 +259,7 @@ impl Source {
 
     async fn renewed(
         &mut self,
-        client: &mut GatewayControlClient<Channel>,
+        client: &mut Control,
         domain: &TrustDomain,
     ) -> Result<(), renewal::RenewalError> {
         let issued = renewal::issue(client, domain, &self.plane.bundles);
@@ -278,7 +275,7 @@ impl Source {
     /// Says what became of the last configuration, once the egress has followed it, and again when that changes.
     async fn report(
         &self,
-        client: &mut GatewayControlClient<Channel>,
+        client: &mut Control,
         reported: &mut Option<(String, Vec<String>)>,
     ) -> Result<(), SessionError> {
         let Some(Outcome { version, applied, problems }) = self.outcome.clone() else { return Ok(()) };

@@ -1,64 +1,68 @@
-//! Calls of local clients: a listener at every VIP and port of an import, kept in step with the configuration.
+//! Calls of local clients: a listener for every port of an import, kept in step with the configuration. It is at the
+//! import's VIPs, or at the gateway's own addresses where the configuration gives a port for that: on Kubernetes VIPs are
+//! the business of kube-proxy, which sends what goes to them here.
 //!
 //! A listener that cannot be bound is a problem of its own: it is reported, counted and tried again, and disturbs no
 //! other. A listener that is no longer wanted is closed at once; what it accepted is judged by the tracker.
+//!
+//! Reading order: [`Egress`] → `slot` (one address) and [`socket`] → `connection` (one call) → [`state`].
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
-use federation_kit::backoff::Backoff;
-use federation_kit::bind;
 use federation_kit::drain::DrainWatcher;
-use federation_model::data_plane::ServicePortId;
-use tokio::net::TcpListener;
+use federation_kit::readiness::Block;
+use federation_model::data_plane::{OutboundPort, ServicePortId};
 use tokio::sync::watch;
-use tokio::time::Instant;
-use tokio_util::task::AbortOnDropHandle;
 
 mod connection;
+mod slot;
+pub mod socket;
 pub mod state;
+#[cfg(test)]
+mod tests;
 
 pub use state::{EgressState, ListenerState, ListenerStatus};
 
 use crate::applied::Applied;
-use crate::listen;
 use crate::plane::Plane;
+use slot::{How, Slot};
 
-/// Delays between attempts to bind one address.
-const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(15));
+/// What there may be of egress.
+#[derive(Debug)]
+pub struct EgressOptions {
+    /// Whether there will ever be any.
+    pub enabled: bool,
+    /// The gateway's own addresses, for ports that are not at VIPs.
+    pub listen: Vec<IpAddr>,
+    /// Most listeners; those beyond are problems.
+    pub most: usize,
+}
 
 /// Keeps the egress listeners.
 #[derive(Debug)]
 pub struct Egress {
     plane: Arc<Plane>,
-    enabled: bool,
+    options: EgressOptions,
     state: watch::Sender<EgressState>,
     slots: BTreeMap<SocketAddr, Slot>,
+    /// Held until the listeners of a first configuration were tried.
+    first: Option<Block>,
 }
 
-/// One wanted address.
+/// Who is wanted at an address.
 #[derive(Debug)]
-struct Slot {
-    target: ServicePortId,
-    stage: Stage,
-}
-
-#[derive(Debug)]
-enum Stage {
-    /// Never tried.
-    New,
-    /// Accepting, in a task that ends with the slot.
-    Listening(AbortOnDropHandle<()>),
-    /// To be tried again.
-    Failed { error: String, backoff: Backoff, retry_at: Instant },
+struct Wanted<'a> {
+    target: &'a ServicePortId,
+    how: How,
 }
 
 impl Egress {
-    /// No listeners yet. `enabled`: whether there will ever be any.
-    pub fn new(plane: Arc<Plane>, enabled: bool) -> Self {
-        Self { plane, enabled, state: watch::Sender::new(EgressState::default()), slots: BTreeMap::new() }
+    /// No listeners yet. `first` is dropped when those of a first configuration were tried.
+    pub fn new(plane: Arc<Plane>, options: EgressOptions, first: Option<Block>) -> Self {
+        let state = watch::Sender::new(EgressState::default());
+        Self { plane, options, state, slots: BTreeMap::new(), first }
     }
 
     /// Follows what listens where.
@@ -73,6 +77,7 @@ impl Egress {
             let current = changes.borrow_and_update().clone();
             if let Some(applied) = &current {
                 self.reconcile(applied).await;
+                self.first = None;
             }
             let retry_at = self.slots.values().filter_map(Slot::retry_at).min();
             let retry = async {
@@ -90,53 +95,39 @@ impl Egress {
     }
 
     async fn reconcile(&mut self, applied: &Applied) {
-        let (wanted, conflicts) = self.wanted(applied);
-        // What is not wanted, or not for this service, goes first: its address may be wanted by another.
-        let unwanted: Vec<SocketAddr> = self
-            .slots
-            .iter()
-            .filter(|(address, slot)| wanted.get(*address) != Some(&slot.target))
-            .map(|(address, _)| *address)
-            .collect();
-        for address in unwanted {
-            if let Some(Slot { stage: Stage::Listening(accepting), .. }) = self.slots.remove(&address) {
-                accepting.abort();
-                // Aborted, and awaited only so that the address is free when this returns.
-                let _aborted = accepting.await;
-                tracing::info!(%address, "egress listener closed");
-            }
-        }
-        for (address, target) in wanted {
-            let slot = self.slots.entry(address).or_insert(Slot { target, stage: Stage::New });
-            slot.advance(address, &self.plane).await;
+        let (wanted, conflicts) = wanted(applied, &self.options);
+        self.close_unwanted(&wanted).await;
+        let mut listening = self.slots.values().filter(|slot| slot.is_listening()).count();
+        let most = self.options.most;
+        for (address, Wanted { target, how }) in &wanted {
+            let slot = self.slots.entry(*address).or_insert_with(|| Slot::new((*target).clone(), *how));
+            let before = slot.is_listening();
+            let full = || too_many(wanted.len(), most);
+            slot.advance(*address, &self.plane, listening < most, full).await;
+            listening += usize::from(!before && slot.is_listening());
         }
         self.publish(applied, conflicts);
     }
 
-    /// Every address with its service; and services whose address another one has already.
-    fn wanted(&self, applied: &Applied) -> (BTreeMap<SocketAddr, ServicePortId>, Vec<ListenerStatus>) {
-        let (mut wanted, mut conflicts) = (BTreeMap::new(), Vec::new());
-        if !self.enabled {
-            return (wanted, conflicts);
+    /// What is not wanted, or not for this service, goes first: its address may be wanted by another.
+    async fn close_unwanted(&mut self, wanted: &BTreeMap<SocketAddr, Wanted<'_>>) {
+        let stays = |address: &SocketAddr, slot: &mut Slot| {
+            wanted.get(address).is_some_and(|wanted| wanted.target == &slot.target)
+        };
+        let unwanted = self.slots.extract_if(.., |address, slot| !stays(address, slot));
+        let closing: Vec<_> = unwanted.filter_map(|(address, slot)| Some((address, slot.close()?))).collect();
+        for (address, accepting) in closing {
+            // Aborted, and awaited only so that the address is free when this returns.
+            let _aborted = accepting.await;
+            tracing::info!(%address, "egress listener closed");
         }
-        for (target, port) in &applied.config.egress {
-            for vip in &port.vip {
-                let listen = SocketAddr::new(*vip, target.port.get());
-                let owner = wanted.entry(listen).or_insert_with(|| target.clone());
-                if owner != target {
-                    let error = format!("the address belongs to {}", owner.service);
-                    let state = ListenerState::Failed(error);
-                    conflicts.push(ListenerStatus { listen, target: target.clone(), state });
-                }
-            }
-        }
-        (wanted, conflicts)
     }
 
     fn publish(&self, applied: &Applied, conflicts: Vec<ListenerStatus>) {
         let slots = self.slots.iter().map(|(listen, slot)| slot.status(*listen));
         let listeners = slots.chain(conflicts).collect();
         let state = EgressState { version: Some(applied.version.clone()), listeners };
+        self.plane.metrics.listeners(state.listening(), state.listeners.len());
         self.state.send_if_modified(|before| {
             let changed = *before != state;
             *before = state;
@@ -145,62 +136,43 @@ impl Egress {
     }
 }
 
-impl Slot {
-    async fn advance(&mut self, address: SocketAddr, plane: &Arc<Plane>) {
-        let backoff = match &self.stage {
-            Stage::Listening(accepting) if !accepting.is_finished() => return,
-            Stage::Failed { retry_at, .. } if *retry_at > Instant::now() => return,
-            Stage::Failed { backoff, .. } => backoff.clone(),
-            Stage::New | Stage::Listening(_) => Backoff::new(RETRY.0, RETRY.1),
-        };
-        self.stage = match bind::tcp(address).await {
-            Ok(listener) => {
-                tracing::info!(%address, service = %self.target.service, "egress listener open");
-                let accepting = tokio::spawn(accept(listener, Arc::clone(plane), self.target.clone()));
-                Stage::Listening(AbortOnDropHandle::new(accepting))
+/// Every address with its service; and services whose address another one has already.
+fn wanted<'a>(
+    applied: &'a Applied,
+    options: &EgressOptions,
+) -> (BTreeMap<SocketAddr, Wanted<'a>>, Vec<ListenerStatus>) {
+    let (mut wanted, mut conflicts) = (BTreeMap::new(), Vec::new());
+    if !options.enabled {
+        return (wanted, conflicts);
+    }
+    for (target, port) in &applied.config.egress {
+        for (listen, how) in places(target, port, options) {
+            let owner = wanted.entry(listen).or_insert(Wanted { target, how });
+            if owner.target != target {
+                let owner = owner.target;
+                let error = format!("the address belongs to {}:{}", owner.service, owner.port);
+                let state = ListenerState::Failed(error);
+                conflicts.push(ListenerStatus { listen, target: target.clone(), state });
             }
-            Err(error) => self.failed(address, &error, backoff, plane),
-        };
-    }
-
-    fn failed(
-        &self,
-        address: SocketAddr,
-        error: &bind::BindError,
-        mut backoff: Backoff,
-        plane: &Plane,
-    ) -> Stage {
-        plane.metrics.bind_failures.inc();
-        let error = federation_kit::exit::chain(error).to_string();
-        if matches!(self.stage, Stage::New) {
-            tracing::warn!(%address, service = %self.target.service, error, "egress listener failed");
-        }
-        let retry_at = Instant::now() + backoff.next_delay();
-        Stage::Failed { error, backoff, retry_at }
-    }
-
-    fn retry_at(&self) -> Option<Instant> {
-        match &self.stage {
-            Stage::Failed { retry_at, .. } => Some(*retry_at),
-            Stage::New | Stage::Listening(_) => None,
         }
     }
+    (wanted, conflicts)
+}
 
-    fn status(&self, listen: SocketAddr) -> ListenerStatus {
-        let state = match &self.stage {
-            Stage::Listening(_) => ListenerState::Listening,
-            Stage::New => ListenerState::Failed("not tried yet".to_owned()),
-            Stage::Failed { error, .. } => ListenerState::Failed(error.clone()),
-        };
-        ListenerStatus { listen, target: self.target.clone(), state }
+/// Where a port of an import is listened on.
+fn places(target: &ServicePortId, port: &OutboundPort, options: &EgressOptions) -> Vec<(SocketAddr, How)> {
+    match port.listen_port {
+        Some(own) => {
+            let how = How::Own { alone: options.listen.len() == 1 };
+            options.listen.iter().map(|ip| (SocketAddr::new(*ip, own.get()), how)).collect()
+        }
+        None => port.vip.iter().map(|vip| (SocketAddr::new(*vip, target.port.get()), How::Vip)).collect(),
     }
 }
 
-/// Accepts until aborted. Connections run in tasks of their own and survive the listener.
-async fn accept(listener: TcpListener, plane: Arc<Plane>, target: ServicePortId) {
-    loop {
-        let (stream, room) = listen::accept(&listener, &plane, &plane.egress_room).await;
-        let handled = connection::handle(Arc::clone(&plane), stream, target.clone(), room);
-        plane.connections.spawn("egress connection", handled);
-    }
+fn too_many(wanted: usize, most: usize) -> String {
+    format!(
+        "{wanted} listeners are wanted, and this process opens at most {most}: raise its limit of open files (half of it \
+         is for listeners)"
+    )
 }

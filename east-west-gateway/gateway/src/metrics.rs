@@ -77,6 +77,11 @@ struct OutcomeLabel {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    state: &'static str,
+}
+
 /// The two byte counters of one direction.
 #[derive(Debug, Clone)]
 pub struct Bytes {
@@ -99,6 +104,7 @@ pub struct Metrics {
     pub dial_failures: Counter,
     /// Binds of egress listeners that failed; each is tried again.
     pub bind_failures: Counter,
+    listeners: Family<StateLabel, Gauge>,
     /// Errors of accepting that were not one client's, such as too many open files.
     pub accept_failures: Counter,
 }
@@ -115,6 +121,7 @@ impl Metrics {
             configurations: Family::default(),
             dial_failures: Counter::default(),
             bind_failures: Counter::default(),
+            listeners: Family::default(),
             accept_failures: Counter::default(),
         };
         let gateway = registry.sub_registry_with_prefix("isthmus_gateway");
@@ -127,6 +134,7 @@ impl Metrics {
         gateway.register("configurations", "Configurations received, by what became of them", configurations);
         gateway.register("dial_failures", "Dials that failed", metrics.dial_failures.clone());
         gateway.register("bind_failures", "Egress binds that failed", metrics.bind_failures.clone());
+        gateway.register("egress_listeners", "Egress listeners, by state", metrics.listeners.clone());
         gateway.register("accept_failures", "Accepts that failed", metrics.accept_failures.clone());
         // A reason that has not happened yet is zero, not absent: rates and alerts need the first one.
         for reason in RefusalReason::ALL {
@@ -164,6 +172,15 @@ impl Metrics {
     pub fn bytes(&self, direction: Direction) -> Bytes {
         let flow = |flow| self.bytes.get_or_create_owned(&FlowLabels { direction: direction.label(), flow });
         Bytes { from_client: flow("from_client"), to_client: flow("to_client") }
+    }
+
+    /// Of `all` egress listeners that are wanted, `listening` are served.
+    pub fn listeners(&self, listening: usize, all: usize) {
+        let failed = all.saturating_sub(listening);
+        for (state, count) in [("listening", listening), ("failed", failed)] {
+            let gauge = self.listeners.get_or_create(&StateLabel { state });
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// A configuration was applied, or refused whole.

@@ -7,6 +7,7 @@ use federation_model::export::ExportScope;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::config_source::Followed;
 use crate::egress::{EgressState, ListenerState, ListenerStatus};
 use crate::metrics::Direction;
 use crate::plane::Plane;
@@ -20,8 +21,8 @@ pub struct StatusPage {
     pub plane: Arc<Plane>,
     /// The egress listeners.
     pub egress: watch::Receiver<EgressState>,
-    /// Whether the agent is being followed.
-    pub connected: watch::Receiver<bool>,
+    /// Where it stands with the agent.
+    pub followed: watch::Receiver<Followed>,
 }
 
 impl StatusPage {
@@ -29,12 +30,13 @@ impl StatusPage {
     pub fn render(&self) -> Value {
         let applied = self.plane.current();
         let config = applied.as_ref().map(|applied| &applied.config);
+        let followed = self.followed.borrow().clone();
         let identity = self.plane.identity.get();
         json!({
             "gateway": self.name,
             "cluster": config.map(|config| config.cluster.to_string()),
             "version": applied.as_ref().map(|applied| applied.version.clone()),
-            "agent": { "connected": *self.connected.borrow() },
+            "agent": { "connected": followed.connected, "problem": followed.problem },
             "identity": identity.map(|identity| json!({
                 "id": identity.id().to_string(),
                 "not_after": unix_seconds(identity.not_after()),

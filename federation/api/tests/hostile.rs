@@ -154,7 +154,7 @@ fn an_export_outside_its_bounds_is_refused_by_field() {
         (|e| e.ports[0].port = 0, "ports[0].port: 0 is not between 1 and 65535"),
         (|e| e.ports[0].port = 65_536, "ports[0].port: 65536 is not between 1 and 65535"),
         (|e| e.ports[0].protocol = 0, "ports[0].protocol: missing"),
-        (|e| e.ports[1].protocol = 3, "ports[1].protocol: value 3 is not known"),
+        (|e| e.ports[1].protocol = 4, "ports[1].protocol: value 4 is not known"),
         (|e| e.ports[1].name = "http".to_owned(), "ports[1].name: the same as an earlier one"),
         (|e| e.ports[1].name.clear(), "ports[1].name: missing"),
         (|e| e.ports[1] = port("web", wire::Protocol::Tcp, 80), "ports[1].port: the same as an earlier one"),

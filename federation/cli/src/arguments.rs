@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use federation_model::{ClusterId, ServiceId};
+use federation_model::{ClusterId, ServiceId, TrustDomain};
 
 use crate::service_name::parse_service;
 
@@ -13,6 +13,8 @@ Examples:
   isthmus services
   isthmus explain echo.demo --from east
   isthmus token create --cluster north --ttl 1h
+  isthmus token create --cluster north --format secret | kubectl apply -f -
+  isthmus ca init --clusterset lab --out ./ca
   isthmus members -o json
 
 Where the servers are and who is asking may be given by ISTHMUS_SERVERS and ISTHMUS_IDENTITY.
@@ -80,6 +82,9 @@ pub enum Verb {
     },
     /// The federation servers.
     Members,
+    /// Certificates of the clusterset itself; no server is asked.
+    #[command(subcommand)]
+    Ca(Ca),
     /// Join tokens.
     #[command(subcommand)]
     Token(Token),
@@ -103,7 +108,73 @@ pub enum Token {
         /// How long it is good for: 90s, 30m, 12h, 7d.
         #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_ttl)]
         ttl: u64,
+        /// The token alone, or a Secret for the agent's cluster.
+        #[arg(long, value_enum, default_value_t = TokenFormat::Token)]
+        format: TokenFormat,
+        /// The namespace of the Secret: the agent's.
+        #[arg(long, default_value = "isthmus-system", value_parser = parse_label)]
+        namespace: String,
+        /// The name of the Secret.
+        #[arg(long, default_value = "isthmus-join", value_parser = parse_label)]
+        name: String,
     },
+}
+
+/// How a token is handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TokenFormat {
+    /// The token and nothing else.
+    Token,
+    /// A Kubernetes Secret with the token under the key `token`, for `kubectl apply -f -`.
+    Secret,
+}
+
+/// What can be done with the clusterset's certificate authority.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Ca {
+    /// Makes a new authority of a clusterset, and a first operator's certificate: DIR/ca.pem, DIR/ca-key.pem and
+    /// DIR/admin/.
+    Init {
+        /// The clusterset's name, which is also its trust domain.
+        #[arg(long)]
+        clusterset: TrustDomain,
+        /// Where to; made if it is not there.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// How long the authority is good for, in days.
+        #[arg(long, default_value_t = 3650, value_parser = clap::value_parser!(u64).range(1..=36_500))]
+        days: u64,
+    },
+    /// Issues an operator's certificate, for --identity: OUT/cert.pem, OUT/key.pem and OUT/ca.pem.
+    Admin {
+        /// The clusterset that the authority is of.
+        #[arg(long)]
+        clusterset: TrustDomain,
+        /// The directory that `ca init` made.
+        #[arg(long, value_name = "DIR")]
+        ca: PathBuf,
+        /// Who it is: stands in the certificate, and in what the servers write down.
+        #[arg(long, default_value = "operator")]
+        name: String,
+        /// Where to; made if it is not there.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// How long it is good for, in days.
+        #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u64).range(1..=3_650))]
+        days: u64,
+    },
+}
+
+/// A name that Kubernetes takes for a namespace or a Secret (RFC 1123 label).
+pub fn parse_label(text: &str) -> Result<String, String> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let good = (1..=63).contains(&text.len())
+        && text.chars().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-');
+    let wrong =
+        || "write at most 63 lower-case letters, digits and dashes, none of these at an end".to_owned();
+    good.then(|| text.to_owned()).ok_or_else(wrong)
 }
 
 /// Seconds of a time like `90s`, `30m`, `12h` or `7d`: at least a second, at most seven days.
@@ -136,6 +207,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn names_of_kubernetes_objects_are_checked() {
+        for good in ["a", "isthmus-join", "0", &"a".repeat(63)] {
+            assert_eq!(parse_label(good).as_deref(), Ok(good));
+        }
+        for wrong in ["", "-a", "a-", "A", "a.b", "a\nb", "a: b", &"a".repeat(64)] {
+            assert!(parse_label(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

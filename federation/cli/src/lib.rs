@@ -3,7 +3,7 @@
 //! Owns: the verbs, the shape of their output (which programs may rely on), the exit codes, and the words in which a
 //! failure says what to do next.
 //!
-//! Must never: know more than an operator's certificate may ask for, print a private key, or write to standard output
+//! Must never: know more than an operator's certificate may ask for, print a private key or overwrite one, or write to standard output
 //! anything but the answer.
 //!
 //! Reading order: [`arguments`] → [`connect`] and `diagnose` → [`catalogue`] → [`verbs`] (one file each: asking, and the report) →

@@ -122,3 +122,18 @@ fn nothing_yet_is_said_with_the_next_step() {
     let text = format!("{}{}", clusters::report(&empty).to_text(), services::report(&empty).to_text());
     insta::assert_snapshot!("empty", text);
 }
+
+#[test]
+fn a_token_is_handed_on_as_a_secret() {
+    let created = CreatedToken {
+        cluster: "east".to_owned(),
+        token: "isthmus1.east.c2VjcmV0.0123456789abcdef".to_owned(),
+        expires_unix_millis: 1,
+        ttl_seconds: 3600,
+    };
+    let yaml = created.secret("isthmus-system", "isthmus-join");
+    insta::assert_snapshot!("token_secret", yaml);
+    let object = created.secret_object("isthmus-system", "isthmus-join");
+    let read: serde_json::Value = serde_saphyr::from_str(&yaml).unwrap();
+    assert_eq!(read, serde_json::to_value(object).unwrap(), "both forms say the same");
+}

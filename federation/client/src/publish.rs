@@ -10,6 +10,7 @@ mod queue;
 mod status;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use federation_model::command::Registration;
 use federation_model::{Bundle, Export, ServiceId};
@@ -24,6 +25,7 @@ pub struct Desired {
     pub registration: Registration,
     /// The authorities of its own trust domain; absent until it has any.
     pub bundle: Option<Bundle>,
-    /// What it exports. Generations in here are ignored: the publisher counts.
-    pub exports: BTreeMap<ServiceId, Export>,
+    /// What it exports. Generations in here are ignored: the publisher counts. What did not change is best shared with
+    /// the value before: it is then not even compared.
+    pub exports: BTreeMap<ServiceId, Arc<Export>>,
 }

@@ -55,7 +55,7 @@ fn desired(exports: &[&str]) -> Arc<Desired> {
             gateways: vec![],
         },
         bundle: None,
-        exports: exports.iter().map(|name| (service(name), export(name))).collect(),
+        exports: exports.iter().map(|name| (service(name), Arc::new(export(name)))).collect(),
     })
 }
 

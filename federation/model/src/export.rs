@@ -78,13 +78,15 @@ pub enum ExportKind {
     Headless,
 }
 
-/// The transport protocol of a port. Only these two are carried or named; SCTP is refused where it is read.
+/// The transport protocol of a port. All are named in DNS and in imports; gateways carry TCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Protocol {
     /// TCP.
     Tcp,
-    /// UDP: named in DNS and imports, not carried by gateways.
+    /// UDP.
     Udp,
+    /// SCTP.
+    Sctp,
 }
 
 /// One port, as clients name it. There is no target port: that is the exporter's own business.
@@ -92,7 +94,7 @@ pub enum Protocol {
 pub struct ServicePort {
     /// Its name; may be absent when it is the only one.
     pub name: Option<PortName>,
-    /// TCP or UDP.
+    /// Its protocol.
     pub protocol: Protocol,
     /// `appProtocol`, as the Service says.
     pub app_protocol: Option<String>,
@@ -154,6 +156,17 @@ pub struct Locality {
     pub total: u32,
 }
 
+impl Protocol {
+    /// As Kubernetes writes it (core/v1 ServicePort).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+            Self::Sctp => "SCTP",
+        }
+    }
+}
+
 impl Export {
     /// Whether `cluster` may see and call this export. The exporter always may.
     pub fn visible_to(&self, cluster: &ClusterId) -> bool {
@@ -184,8 +197,39 @@ impl Export {
 
     /// Whether `other` says the same, apart from its age and generation.
     pub fn same_content(&self, other: &Self) -> bool {
-        let aligned = Self { first_seen: self.first_seen, generation: self.generation, ..other.clone() };
-        self == &aligned
+        // Named one by one, so that a field that is added here must be thought of.
+        let Self {
+            cluster,
+            service,
+            first_seen: _,
+            generation: _,
+            kind,
+            ports,
+            session_affinity,
+            internal_traffic_policy,
+            traffic_distribution,
+            ip_families,
+            labels,
+            annotations,
+            scope,
+            mtls,
+            localities,
+            endpoints,
+        } = self;
+        cluster == &other.cluster
+            && service == &other.service
+            && kind == &other.kind
+            && ports == &other.ports
+            && session_affinity == &other.session_affinity
+            && internal_traffic_policy == &other.internal_traffic_policy
+            && traffic_distribution == &other.traffic_distribution
+            && ip_families == &other.ip_families
+            && labels == &other.labels
+            && annotations == &other.annotations
+            && scope == &other.scope
+            && mtls == &other.mtls
+            && localities == &other.localities
+            && endpoints == &other.endpoints
     }
 
     /// Refuses lists longer than their bounds.

@@ -1,6 +1,7 @@
 //! In which order the exporters of one port are tried, as seen from one cluster. Pure, and the same everywhere: the
 //! agents' plans and `isthmus explain` both ask this.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU16;
 
@@ -99,11 +100,20 @@ pub fn rank(from: &ClusterId, view: &FederationView, service: &ServiceId, port: 
     let Some(exports) = view.exports.get(service) else { return Vec::new() };
     let Some(import) = Import::merge(exports.values()) else { return Vec::new() };
     let Some(served) = import_port(&import, port) else { return Vec::new() };
+    rank_port(from, &view.clusters, exports.values(), served)
+}
 
-    let here = view.clusters.get(from).and_then(|c| c.region.as_ref());
-    let exporters = served.clusters.iter().filter_map(|id| exports.get(id));
+/// The same for a port of an import that is merged already, from `exports`.
+pub fn rank_port<'a>(
+    from: &ClusterId,
+    clusters: &BTreeMap<ClusterId, Cluster>,
+    exports: impl IntoIterator<Item = &'a Export>,
+    served: &ImportPort,
+) -> Vec<Ranked> {
+    let here = clusters.get(from).and_then(|c| c.region.as_ref());
+    let exporters = exports.into_iter().filter(|export| served.clusters.contains(&export.cluster));
     let mut found: Vec<(ClusterId, Why)> = exporters
-        .map(|export| (export.cluster.clone(), judge(from, here, view.clusters.get(&export.cluster), export)))
+        .map(|export| (export.cluster.clone(), judge(from, here, clusters.get(&export.cluster), export)))
         .collect();
     found.sort_by(|(a, a_why), (b, b_why)| (a_why.rank(), a).cmp(&(b_why.rank(), b)));
 

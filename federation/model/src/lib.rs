@@ -41,7 +41,7 @@ pub use ids::{
     ClusterId, Generation, InstanceId, Namespace, NetworkId, PortName, Region, Revision, ServerId, ServiceId,
     ServiceName, UnixMillis, Zone,
 };
-pub use import::Import;
+pub use import::{Import, ImportPort};
 pub use ip_family::IpFamily;
 pub use item::{Item, ItemKey};
 pub use rejection::Rejection;
@@ -49,5 +49,5 @@ pub use spiffe_id::SpiffeId;
 pub use state::State;
 pub use token::{JoinToken, TokenHash};
 pub use trust_domain::TrustDomain;
-pub use view::FederationView;
+pub use view::{Exporters, FederationView};
 pub use vip::{Vip, VipRanges};

@@ -1,6 +1,7 @@
 //! The catalogue as one cluster sees it: built from a watch, kept on disk as the last known good, fed to the plan.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,9 +24,12 @@ pub struct FederationView {
     pub bundles: BTreeMap<TrustDomain, Bundle>,
     /// VIPs.
     pub vips: BTreeMap<ServiceId, Vip>,
-    /// Exports by service, then by exporter.
-    pub exports: BTreeMap<ServiceId, BTreeMap<ClusterId, Export>>,
+    /// Exports by service. A view that follows another shares what did not change with it.
+    pub exports: BTreeMap<ServiceId, Arc<Exporters>>,
 }
+
+/// The exports of one service, by exporter.
+pub type Exporters = BTreeMap<ClusterId, Export>;
 
 impl FederationView {
     /// Adds or replaces one piece.
@@ -42,7 +46,7 @@ impl FederationView {
             }
             Item::Export(export) => {
                 let exporters = self.exports.entry(export.service.clone()).or_default();
-                exporters.insert(export.cluster.clone(), *export);
+                Arc::make_mut(exporters).insert(export.cluster.clone(), *export);
             }
         }
     }
@@ -61,6 +65,7 @@ impl FederationView {
             }
             ItemKey::Export(service, cluster) => {
                 if let Some(exporters) = self.exports.get_mut(service) {
+                    let exporters = Arc::make_mut(exporters);
                     exporters.remove(cluster);
                     if exporters.is_empty() {
                         self.exports.remove(service);

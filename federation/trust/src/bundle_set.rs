@@ -44,6 +44,25 @@ pub fn bundle_from_pem(domain: &TrustDomain, pem: &str) -> Result<Bundle, TrustE
     Ok(Bundle { trust_domain: domain.clone(), authorities, sequence: 0, refresh_hint: 0 })
 }
 
+/// The trust domain that the authorities of a PEM text name, as a SPIFFE id without a path (X509-SVID section 3.1 lets an
+/// authority have one). None if none names one, or if they name several. Says nothing of who made the file.
+pub fn domain_in_pem(pem: &str) -> Result<Option<TrustDomain>, TrustError> {
+    let mut found: Option<TrustDomain> = None;
+    for der in read_certificates(pem)? {
+        let Ok(certificate) = parse_certificate(&der) else { continue };
+        for uri in uri_names(&certificate).unwrap_or_default() {
+            let domain = uri.strip_prefix("spiffe://").and_then(|name| name.parse().ok());
+            match (&found, domain) {
+                (_, None) => {}
+                (None, Some(domain)) => found = Some(domain),
+                (Some(known), Some(domain)) if *known == domain => {}
+                (Some(_), Some(_)) => return Ok(None),
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// The certificates of a bundle as PEM text.
 pub fn bundle_to_pem(bundle: &Bundle) -> String {
     let authorities: Vec<_> =

@@ -67,6 +67,11 @@ pub fn gateway_id(domain: &TrustDomain) -> SpiffeId {
     known_good(format!("spiffe://{domain}/isthmus/gateway"))
 }
 
+/// `spiffe://<cluster's domain>/isthmus/agent`: the agent, as the gateways of its own cluster know it.
+pub fn cluster_agent_id(domain: &TrustDomain) -> SpiffeId {
+    known_good(format!("spiffe://{domain}/isthmus/agent"))
+}
+
 /// `spiffe://<clusterset>/isthmus/admin/<name>`. Unlike the others this takes a person's word for the name, so it can
 /// fail.
 pub fn admin_id(

@@ -4,11 +4,13 @@
 //!
 //! Must never: count a failed request as a fast one, or leave a peer that is not installed unmentioned.
 //!
-//! Reading order: [`machine`] → [`samples`] → [`line`] → [`probe`] → [`propagation`] and [`idle`].
+//! Reading order: [`machine`] → [`samples`] → [`line`] → [`probe`] → [`propagation`], [`kubernetes`]
+//! (the same from API server to API server) and [`idle`].
 //!
 //! Tests: of the arithmetic and the format, beside the modules.
 
 pub mod idle;
+pub mod kubernetes;
 pub mod line;
 pub mod machine;
 pub mod probe;

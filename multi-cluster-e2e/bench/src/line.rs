@@ -86,7 +86,7 @@ impl Line {
 /// All lines as a table.
 pub fn table(lines: &[Line]) -> String {
     let mut out = format!(
-        "{:<12} {:<18} {:<10} {:>12} {:<6} {:>8}  {}\n",
+        "{:<22} {:<18} {:<10} {:>12} {:<6} {:>8}  {}\n",
         "BENCH", "CASE", "METRIC", "OURS", "UNIT", "SAMPLES", "TARGET"
     );
     for line in lines {
@@ -98,7 +98,7 @@ pub fn table(lines: &[Line]) -> String {
         // Writing to a `String` cannot fail.
         let _ = writeln!(
             out,
-            "{:<12} {:<18} {:<10} {:>12.3} {:<6} {:>8}  {target}",
+            "{:<22} {:<18} {:<10} {:>12.3} {:<6} {:>8}  {target}",
             line.bench, line.case, line.metric, line.ours, line.unit, line.samples
         );
     }

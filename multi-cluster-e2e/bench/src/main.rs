@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use multi_cluster_e2e_bench::kubernetes::{self, Options};
 use multi_cluster_e2e_bench::line::Line;
 use multi_cluster_e2e_bench::{idle, line, machine, propagation};
 
@@ -21,6 +22,8 @@ struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   isthmus-bench propagation -n 100      from a saved YAML file to an answer in another cluster
+  isthmus-bench propagation --kubernetes -n 200
+                                        from one API server to another cluster's Envoy and imports
   isthmus-bench idle --seconds 20       what a lab costs that nobody uses
 
 Measure with a release build: cargo build --release --workspace, then target/release/isthmus-bench.";
@@ -38,6 +41,18 @@ enum What {
         /// How many services are exported, one after the other.
         #[arg(short = 'n', long, default_value_t = 100)]
         samples: u32,
+        /// From one real API server to the Envoy and the ServiceImports of another cluster instead.
+        #[arg(long)]
+        kubernetes: bool,
+        /// Services that are exported before anything is measured.
+        #[arg(long, default_value_t = 300, requires = "kubernetes")]
+        services: usize,
+        /// Endpoints of all of them together.
+        #[arg(long, default_value_t = 4_000, requires = "kubernetes")]
+        endpoints: usize,
+        /// Exports that are created at once; 0: none.
+        #[arg(long, default_value_t = 1_000, requires = "kubernetes")]
+        burst: usize,
     },
     /// Processor time and memory of a whole lab that nobody uses.
     Idle {
@@ -63,7 +78,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let lines: Vec<Line> = runtime.block_on(async {
         match arguments.what {
-            What::Propagation { samples } => propagation::measure(samples).await,
+            What::Propagation { samples, kubernetes: false, .. } => propagation::measure(samples).await,
+            What::Propagation { samples, services, endpoints, burst, .. } => {
+                let samples = usize::try_from(samples)?;
+                kubernetes::measure(&Options { services, endpoints, samples, burst }).await
+            }
             What::Idle { seconds } => idle::measure(seconds).await,
         }
     })?;

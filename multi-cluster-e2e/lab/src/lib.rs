@@ -11,7 +11,8 @@
 //! Reading order: [`topology`] and [`samples`] → [`ports`], [`loopback`] and [`plan`] (deciding where) → [`layout`] and
 //! [`binaries`] (files) → [`render`] and [`ca`] (what is written) → [`process`] (what runs) → [`launch`] and [`lab`]
 //! (bringing it up) → [`state`], [`control`] and [`overview`] (talking about it) → [`backend`], [`client`], [`admin`],
-//! [`observe`] and [`wait`] (using it) → [`mod@envoy`] → [`check`] (the tour).
+//! [`observe`] and [`wait`] (using it) → [`mod@envoy`] → [`check`] (the tour) → [`kind`] (the tour of a lab of
+//! real clusters).
 //!
 //! Tests: beside each module; with all processes, in `multi-cluster-e2e/scenarios`.
 
@@ -23,6 +24,7 @@ pub mod check;
 pub mod client;
 pub mod control;
 pub mod envoy;
+pub mod kind;
 pub mod lab;
 pub mod launch;
 pub mod layout;

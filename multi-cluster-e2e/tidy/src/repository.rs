@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 /// Directories that hold nothing of ours: what was built, what a lab left, what git keeps.
-const SKIPPED: [&str; 4] = ["target", ".git", ".lab", "node_modules"];
+const SKIPPED: [&str; 5] = ["target", ".git", ".lab", ".kind", "node_modules"];
 
 /// Endings of files that are read as text.
 const TEXTS: [&str; 13] =

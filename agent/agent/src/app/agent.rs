@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use agent_plan::{LocalView, PlanConfig};
+use agent_plan::derive::Deriver;
+use agent_plan::{ClusterFacts, LocalView, PlanConfig};
 use federation_client::AgentHandle;
 use federation_client::last_known_good::{LoadError, Store};
 use federation_kit::admin::AdminServer;
@@ -17,16 +18,21 @@ use federation_model::{FederationView, Revision};
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
-use super::planner::{Planner, offers};
+use super::api_server::ApiServer;
+use super::cluster::{Cluster, Parts, Running};
+use super::planner::{Offering, Planner, gateways};
+use super::source::Source;
 use super::upstream_task::UpstreamTask;
 use crate::config::Config;
-use crate::control::{ConfigSender, LocalApi, LocalApiError, LocalAuthority, config as control_config};
+use crate::control::{
+    ConfigSender, IssueIdentity, LocalApi, LocalApiError, LocalAuthority, config as control_config,
+};
 use crate::dns::{DnsOptions, DnsServer, SharedTable};
 use crate::local::metrics::Metrics;
+use crate::local::papers::Kept;
 use crate::local::status::StatusPage;
 use crate::local::{DataDir, authority};
 use crate::source::SourceState;
-use crate::source::files::FilesSource;
 use crate::upstream::published;
 
 /// Life of the certificates of gateways and workloads. They renew at half of it.
@@ -45,11 +51,13 @@ pub struct Agent {
     table: SharedTable,
     local_api: LocalApi,
     data_plane: ConfigSender,
-    source: FilesSource,
+    source: Source,
     source_seen: watch::Receiver<Arc<SourceState>>,
+    cluster: Option<Cluster>,
     view: watch::Sender<Arc<FederationView>>,
     local: watch::Sender<Arc<LocalView>>,
     upstream: Arc<OnceLock<AgentHandle>>,
+    joining: watch::Sender<Option<String>>,
     status: StatusPage,
     blocks: Blocks,
 }
@@ -67,6 +75,8 @@ struct Blocks {
 pub struct Addresses {
     /// Gateways and Envoys.
     pub local: LocalAddr,
+    /// Gateways in pods, by TLS.
+    pub control: Option<SocketAddr>,
     /// Names, by UDP and TCP.
     pub dns: SocketAddr,
     /// Operators.
@@ -80,10 +90,20 @@ impl Agent {
     /// With the exit code that fits.
     pub async fn bind(config: Config, process: &Process) -> Result<Self, Failure> {
         let config = Arc::new(config);
-        let data = Arc::new(DataDir::open(&config.data_dir, &config.clusterset, &config.cluster)?);
+        let api = match config.kubernetes() {
+            Some(kubernetes) => Some(ApiServer::connect(kubernetes).await?),
+            None => None,
+        };
+        let kept = match &api {
+            Some(api) => api.kept(&config.data_dir).await,
+            None => Kept::Known(None),
+        };
+        let (path, clusterset, cluster) = (&config.data_dir, &config.clusterset, &config.cluster);
+        let data = Arc::new(DataDir::open_with(path, clusterset, cluster, kept.papers())?);
         let authority = Arc::new(authority::load_or_create(&data, &config.trust_domain, config.ca.as_ref())?);
         let store = Store::new(data.file("view.lkg"), config.clusterset.clone(), config.cluster.clone());
-        let (view, view_seen) = watch::channel(Arc::new(last_known_good(&store)?));
+        let first_view = Arc::new(last_known_good(&store)?);
+        let (view, view_seen) = watch::channel(Arc::clone(&first_view));
 
         let mut registry = Registry::default();
         build_info::register(&mut registry, "agent");
@@ -93,33 +113,49 @@ impl Agent {
         let dns_options = DnsOptions::new(config.dns, config.dns_upstream.clone());
         let dns =
             DnsServer::bind(&dns_options, table.clone(), &mut registry).await.or_exit(Exit::Unavailable)?;
-        let issuer = Arc::new(LocalAuthority::new(Arc::clone(&authority), LEAF_LIFETIME));
-        let local_api = LocalApi::bind(&config.local, data_plane_seen, issuer, &mut registry).await;
-        let local_api = local_api.map_err(|error| match error {
-            // It names the address itself.
-            LocalApiError::Bind { source, .. } => source.into(),
-            served @ LocalApiError::Serve(_) => Failure::new(Exit::Internal, served),
-        })?;
+        let issuer: Arc<dyn IssueIdentity> =
+            Arc::new(LocalAuthority::new(Arc::clone(&authority), LEAF_LIFETIME));
+        let bound = LocalApi::bind(&config.local, data_plane_seen, Arc::clone(&issuer), &mut registry).await;
+        let mut local_api = bound.map_err(local_api_failure)?;
         let admin = AdminServer::bind(config.http, process.readiness.clone()).await?;
-        let (source, source_seen) = FilesSource::open(&config.source).or_exit(Exit::Io)?;
+        let (source, said) = Source::open(&config, api.as_ref(), &data, &mut registry)?;
 
         let plan = PlanConfig {
             cluster: config.cluster.clone(),
             trust_domain: config.trust_domain.clone(),
             bundle: Some(authority::bundle(&authority)),
             vip_view: config.vip_view.clone(),
+            // On Kubernetes the VIPs are no addresses of the gateways' machines.
+            listen_ports: config.kubernetes().map(|_| Arc::default()),
         };
+        let mut cluster = match (config.kubernetes(), api, said.cluster) {
+            (Some(kubernetes), Some(api), Some(said)) => {
+                let (config, data, plan, view) = (&config, &data, &plan, &first_view);
+                let parts = Parts { config, kubernetes, api, kept, data, said, plan, view };
+                Some(Cluster::new(parts, &mut registry))
+            }
+            _ => None,
+        };
+        if let Some(cluster) = &mut cluster
+            && let Some(control) = config.kubernetes().and_then(|kubernetes| kubernetes.control.as_ref())
+        {
+            let listener = cluster.listener(control, issuer, authority.cert_pem())?;
+            local_api = local_api.with_tls(listener, &mut registry).await?;
+        }
         let (local, local_seen) = watch::channel(Arc::default());
         let upstream = Arc::new(OnceLock::new());
+        let (joining, joining_seen) = watch::channel(None);
         let status = StatusPage {
             plan: plan.clone(),
             instance: data.instance().clone(),
             upstream: Arc::clone(&upstream),
-            source: source_seen.clone(),
+            joining: joining_seen,
+            source: said.state.clone(),
             local: local_seen,
             view: view_seen,
             gateways: local_api.gateways(),
             xds: local_api.xds_status(),
+            kubernetes: cluster.as_ref().map(Cluster::status),
         };
         let page = status.clone();
         let admin =
@@ -141,10 +177,12 @@ impl Agent {
             local_api,
             data_plane,
             source,
-            source_seen,
+            source_seen: said.state,
+            cluster,
             view,
             local,
             upstream,
+            joining,
             status,
             blocks,
         })
@@ -154,6 +192,7 @@ impl Agent {
     pub fn addresses(&self) -> Addresses {
         Addresses {
             local: self.local_api.local_addr(),
+            control: self.local_api.tls_addr(),
             dns: self.dns.local_addr(),
             http: self.admin.local_addr(),
         }
@@ -169,34 +208,45 @@ impl Agent {
     /// # Errors
     /// When it cannot become a member and has nothing to serve meanwhile.
     pub async fn run(self, process: &Process) -> Result<(), Failure> {
-        let Addresses { local, dns, http } = self.addresses();
-        tracing::info!(cluster = %self.config.cluster, %local, %dns, %http, source = %self.config.source.display(), "listening");
+        let Addresses { local, control, dns, http } = self.addresses();
+        tracing::info!(cluster = %self.config.cluster, %local, ?control, %dns, %http, source = %self.config.source, "listening");
         let (tasks, drain) = (&process.tasks, &process.drain);
         tasks.spawn("admin", self.admin.run(drain.clone()));
         tasks.spawn("source", self.source.run(drain.clone()));
         tasks.spawn_fallible("dns", self.dns.run(drain.signalled()));
         tasks.spawn_fallible("local api", self.local_api.run(drain.signalled()));
+        let (mut side, offers) = match self.cluster {
+            Some(cluster) => {
+                let Running { side, offers } = cluster.start(&self.config, process).await?;
+                (Some(side), Some(offers))
+            }
+            None => (None, None),
+        };
 
         // Nothing is published, and nothing planned, from a source that could not be read yet: it would withdraw all.
         let first = loaded(self.source_seen.clone()).await?;
-        let bundle = self.plan.bundle.clone();
-        let offered = offers(&self.config, &first);
-        let published = published::desired(&self.config, self.data.instance(), bundle, &offered);
+        let mut offering = Offering::new(Deriver::new(facts(&self.config)));
+        let (offered, bundle) = (offering.of(&first), self.plan.bundle.clone());
+        let gateways = gateways(&self.config, side.as_mut(), &self.view.borrow());
+        let published = published::desired(&self.config, self.data.instance(), bundle, gateways, &offered);
         let (published, published_seen) = watch::channel(Arc::new(published));
         let (applied, applied_seen) = watch::channel(Revision(0));
         let had_view = self.view.borrow().revision != Revision(0);
         let planner = Planner {
+            plans: agent_plan::Planner::default(),
             config: Arc::clone(&self.config),
             instance: self.data.instance().clone(),
-            plan: self.plan,
+            plan: Arc::new(self.plan),
             source: self.source_seen,
             view: self.view.subscribe(),
+            offers: offering,
             published,
             local: self.local,
             dns: self.table,
             data_plane: self.data_plane,
             applied,
             metrics: self.metrics.clone(),
+            cluster: side,
         };
         tasks.spawn("planner", planner.run(self.blocks.view, drain.clone()));
         drop(self.blocks.source);
@@ -209,10 +259,29 @@ impl Agent {
             had_view,
             metrics: self.metrics,
             handle: self.upstream,
+            joining: self.joining,
+            offers,
         };
         task.start(published_seen, applied_seen, process).await?;
         drop(self.blocks.membership);
         Ok(())
+    }
+}
+
+/// What this cluster's exports are judged by, besides the objects.
+fn facts(config: &Config) -> ClusterFacts {
+    ClusterFacts {
+        cluster: config.cluster.clone(),
+        trust_domain: config.trust_domain.clone(),
+        zone: config.zone.clone(),
+    }
+}
+
+fn local_api_failure(error: LocalApiError) -> Failure {
+    match error {
+        // It names the address itself.
+        LocalApiError::Bind { source, .. } => source.into(),
+        served @ LocalApiError::Serve(_) => Failure::new(Exit::Internal, served),
     }
 }
 

@@ -14,6 +14,7 @@ use federation_model::{FederationView, Revision};
 use federation_trust::{BundleSet, SharedBundles, SharedIdentity};
 use tokio::sync::watch;
 
+use super::offers::{self, Offers};
 use crate::config::Config;
 use crate::local::DataDir;
 use crate::local::metrics::Metrics;
@@ -31,6 +32,10 @@ pub(super) struct UpstreamTask {
     pub(super) metrics: Metrics,
     /// Filled once the conversation has begun.
     pub(super) handle: Arc<OnceLock<AgentHandle>>,
+    /// Told why this agent cannot join, while it waits for somebody to help.
+    pub(super) joining: watch::Sender<Option<String>>,
+    /// Told how far each offer is, where somebody wants to know.
+    pub(super) offers: Option<watch::Sender<Offers>>,
 }
 
 impl UpstreamTask {
@@ -66,6 +71,9 @@ impl UpstreamTask {
         let drain = &process.drain;
         process.tasks.spawn("views", forward_views(handle.view.clone(), self.view, drain.clone()));
         process.tasks.spawn("papers", keep_papers(handle.renewed.clone(), self.data, drain.clone()));
+        if let Some(offers) = self.offers {
+            process.tasks.spawn("offers", offers::forward(handle.publish.clone(), offers, drain.clone()));
+        }
         process.tasks.spawn("upstream metrics", count(handle.clone(), self.metrics, drain.clone()));
         process.tasks.spawn_fallible("federation client", client.run(drain.clone()));
         // Set once: there is one client.
@@ -73,18 +81,24 @@ impl UpstreamTask {
         Ok(())
     }
 
-    /// With a view in force the agent goes on serving whatever happens here; without one there is nothing to serve.
+    /// With a view in force the agent goes on serving whatever happens here; without one there is nothing to serve. In a
+    /// pod it waits for a better token all the same: the token is a Secret that somebody applies.
     async fn member(&self) -> Result<Membership, Failure> {
-        let mut backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(60));
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
         loop {
             match joining::member(&self.data, &self.config).await {
                 Ok(member) => return Ok(member),
-                Err(error) if !self.had_view => return Err(error.into()),
-                Err(error) => {
+                Err(error) if self.had_view => {
                     tracing::error!(error = %chain(&error), "not a member: serving the last known good view");
-                    backoff.wait().await;
+                    self.joining.send_replace(Some(chain(&error).to_string()));
                 }
+                Err(error) if self.config.kubernetes().is_some() && error.waits_for_token() => {
+                    tracing::error!(error = %chain(&error), "not a member, will try again");
+                    self.joining.send_replace(Some(chain(&error).to_string()));
+                }
+                Err(error) => return Err(error.into()),
             }
+            backoff.wait().await;
         }
     }
 }

@@ -1,9 +1,7 @@
 //! The file as it is written, and the rules that its values keep.
 
-use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use agent_plan::VipView;
 use agent_plan::vip_view::IpFamily;
@@ -13,7 +11,10 @@ use federation_model::{Gateway, TrustDomain};
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::Config;
+use super::environment::Environment;
+use super::kubernetes::{self, RawControl, RawGatewayPorts, RawKubernetes};
+use super::problems::Problems;
+use super::{Config, SourceConfig};
 
 /// Most DNS upstreams.
 const MAX_UPSTREAMS: usize = 16;
@@ -37,6 +38,8 @@ pub(super) struct Raw {
     http: Option<Listen>,
     #[serde(default)]
     gateways: Vec<RawGateway>,
+    gateway: Option<RawGatewayPorts>,
+    control: Option<RawControl>,
     ca: Option<Ca>,
 }
 
@@ -57,7 +60,8 @@ struct Join {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Source {
-    files: PathBuf,
+    files: Option<PathBuf>,
+    kubernetes: Option<RawKubernetes>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,41 +93,15 @@ struct Ca {
     key: PathBuf,
 }
 
-/// Collects problems instead of stopping at the first.
-#[derive(Debug, Default)]
-struct Problems(Vec<String>);
-
-impl Problems {
-    fn add(&mut self, key: &str, problem: impl Display) {
-        self.0.push(format!("`{key}`: {problem}"));
-    }
-
-    fn take<T, E: Display>(&mut self, key: &str, result: Result<T, E>) -> Option<T> {
-        result.map_err(|problem| self.add(key, problem)).ok()
-    }
-
-    fn parse<T: FromStr<Err: Display>>(&mut self, key: &str, text: &str) -> Option<T> {
-        self.take(key, text.parse())
-    }
-
-    /// `Some(None)` where the key is not there.
-    fn parse_some<T: FromStr<Err: Display>>(&mut self, key: &str, text: Option<&str>) -> Option<Option<T>> {
-        text.map_or(Some(None), |text| self.parse(key, text).map(Some))
-    }
-}
-
 impl Raw {
-    pub(super) fn check(self, text: &str) -> Result<Config, Vec<String>> {
+    pub(super) fn check(self, text: &str, environment: &Environment) -> Result<Config, Vec<String>> {
         let mut problems = Problems::default();
-        let config = self.read(text, &mut problems);
-        match config {
-            Some(config) if problems.0.is_empty() => Ok(config),
-            _ => Err(problems.0),
-        }
+        let config = self.read(text, environment, &mut problems);
+        problems.finish(config)
     }
 
     /// `None` only if there is a problem. Every value is looked at before the first is needed.
-    fn read(self, text: &str, problems: &mut Problems) -> Option<Config> {
+    fn read(self, text: &str, environment: &Environment, problems: &mut Problems) -> Option<Config> {
         let cluster = problems.parse("cluster", &self.cluster);
         let clusterset = problems.parse("clusterset", &self.clusterset);
         let network = problems.parse("network", self.network.as_deref().unwrap_or(&self.cluster));
@@ -141,7 +119,9 @@ impl Raw {
         let http =
             listen(problems, "http.listen", self.http.as_ref().map(|http| http.listen.as_str()), 15_014);
         let gateways = gateways(problems, &self.gateways);
-        let vip_view = vip_view(problems, self.vip_view, self.ip_families);
+        let families = families(problems, self.ip_families, environment);
+        let vip_view = vip_view(problems, self.vip_view, &families);
+        let source = source(problems, self.source, self.control, self.gateway, environment);
         let (cluster, clusterset) = (cluster?, clusterset?);
         let trust_domain = match own_domain? {
             Some(domain) => Some(domain),
@@ -161,12 +141,13 @@ impl Raw {
             data_dir: self.data_dir,
             servers: servers?,
             token_file: self.join.token_file,
-            source: self.source.files,
+            source: source?,
             local: local?,
             dns: dns?,
             dns_upstream,
             http: http?,
             gateways,
+            families,
             vip_view: vip_view?,
             ca: self.ca.map(|ca| (ca.cert, ca.key)),
             text: text.to_owned(),
@@ -217,11 +198,55 @@ fn gateways(problems: &mut Problems, given: &[RawGateway]) -> Vec<Gateway> {
     gateways
 }
 
-fn vip_view(
+/// Exactly one source, and no table that has no meaning beside it.
+fn source(
     problems: &mut Problems,
-    blocks: Option<OneOrMany>,
-    families: Option<Vec<IpFamily>>,
-) -> Option<VipView> {
+    given: Source,
+    control: Option<RawControl>,
+    ports: Option<RawGatewayPorts>,
+    environment: &Environment,
+) -> Option<SourceConfig> {
+    match (given.files, given.kubernetes) {
+        (None, Some(raw)) => {
+            let read = kubernetes::read(raw, control, ports, environment, problems)?;
+            Some(SourceConfig::Kubernetes(Box::new(read)))
+        }
+        (Some(files), None) => {
+            for (key, given) in [("control", control.is_some()), ("gateway", ports.is_some())] {
+                if given {
+                    problems.add(key, "has a meaning only with [source.kubernetes]");
+                }
+            }
+            Some(SourceConfig::Files(files))
+        }
+        (None, None) | (Some(_), Some(_)) => {
+            problems.add("source", "give either `files` or a table [source.kubernetes]");
+            None
+        }
+    }
+}
+
+/// As given; else those of the pod; else both.
+fn families(
+    problems: &mut Problems,
+    given: Option<Vec<IpFamily>>,
+    environment: &Environment,
+) -> Vec<IpFamily> {
+    let both = || vec![IpFamily::IPv4, IpFamily::IPv6];
+    let Some(given) = given else {
+        let own = problems.take("ip_families", environment.families()).unwrap_or_default();
+        return if own.is_empty() { both() } else { own };
+    };
+    let mut families: Vec<IpFamily> = Vec::new();
+    for family in given {
+        if !families.contains(&family) {
+            families.push(family);
+        }
+    }
+    families
+}
+
+fn vip_view(problems: &mut Problems, blocks: Option<OneOrMany>, families: &[IpFamily]) -> Option<VipView> {
     let texts = match blocks {
         None => Vec::new(),
         Some(OneOrMany::One(text)) => vec![text],
@@ -229,6 +254,5 @@ fn vip_view(
     };
     let blocks: Vec<Option<IpNet>> = texts.iter().map(|text| problems.parse("vip_view", text)).collect();
     let blocks: Vec<IpNet> = blocks.into_iter().collect::<Option<_>>()?;
-    let families = families.unwrap_or_else(|| vec![IpFamily::IPv4, IpFamily::IPv6]);
-    problems.take("vip_view", VipView::new(&families, &blocks))
+    problems.take("vip_view", VipView::new(families, &blocks))
 }

@@ -26,10 +26,92 @@ fn the_smallest_file_gets_defaults() {
 }
 
 #[test]
-fn the_example_of_the_help_is_valid() {
+fn the_examples_of_the_help_are_valid() {
     let (_, example) = crate::app::EXAMPLES.split_once("A configuration:\n").unwrap();
+    let (example, on_kubernetes) = example.split_once("On Kubernetes,").unwrap();
     let config = Config::parse(Path::new("agent.toml"), example).unwrap();
     assert_eq!(config.gateways.len(), 1);
+
+    let (common, _) = example.split_once("  [source]\n").unwrap();
+    let (_, tables) = on_kubernetes.split_once(":\n").unwrap();
+    let config = Config::parse(Path::new("agent.toml"), &format!("{common}{tables}")).unwrap();
+    let kubernetes = config.kubernetes().unwrap();
+    assert_eq!(kubernetes.gateway_service.to_string(), "isthmus-system/isthmus-gateway");
+    assert_eq!(kubernetes.egress_ports.to_string(), "16000-24999");
+    assert_eq!(kubernetes.control.as_ref().unwrap().accounts.len(), 1);
+}
+
+const KUBERNETES: &str = "
+cluster = 'east'
+clusterset = 'lab'
+data_dir = '/var/lib/isthmus'
+join.servers = ['127.0.0.1:7400']
+";
+
+#[test]
+fn on_kubernetes_the_pod_says_what_the_file_does_not() {
+    let pod =
+        |ips: &str| Environment { pod_ips: Some(ips.to_owned()), pod_namespace: Some("mesh".to_owned()) };
+    let text = format!("{KUBERNETES}[source.kubernetes]\n[control]\n");
+    let parse = |text: &str, ips: &str| Config::parse_in(Path::new("a"), text, &pod(ips));
+    let config = parse(&text, "fd00::1, 10.0.0.7,10.0.0.8").unwrap();
+    assert_eq!(config.families, [IpFamily::IPv6, IpFamily::IPv4], "the primary one first");
+    let kubernetes = config.kubernetes().unwrap();
+    assert_eq!(kubernetes.namespace.as_str(), "mesh");
+    assert_eq!(kubernetes.gateway_service.to_string(), "mesh/isthmus-gateway");
+    let control = kubernetes.control.clone().unwrap();
+    assert_eq!(control.listen.to_string(), "0.0.0.0:15012");
+    assert_eq!(control.accounts.first().unwrap().to_string(), "mesh/isthmus-gateway");
+    assert!(kubernetes.write);
+
+    assert_eq!(parse(&text, "10.0.0.7").unwrap().families, [IpFamily::IPv4]);
+    let told = format!("ip_families = ['IPv6']\n{text}");
+    assert_eq!(parse(&told, "10.0.0.7").unwrap().families, [IpFamily::IPv6], "the file counts more");
+    let both = Config::parse(Path::new("a"), &text).unwrap();
+    assert_eq!(both.families, [IpFamily::IPv4, IpFamily::IPv6], "outside a pod");
+    assert_eq!(both.kubernetes().unwrap().namespace.as_str(), "isthmus-system");
+    let wrong = parse(&text, "10.0.0").unwrap_err().to_string();
+    assert!(wrong.contains("`ip_families`: `10.0.0` is not an IP address"), "{wrong}");
+}
+
+#[test]
+fn there_is_exactly_one_source_and_nothing_that_needs_the_other() {
+    for sources in ["", "source.files = '/f'\n[source.kubernetes]\n"] {
+        let told =
+            problems(&format!("{KUBERNETES}{}", if sources.is_empty() { "[source]\n" } else { sources }));
+        assert!(told.contains("`source`: give either `files` or a table [source.kubernetes]"), "{told}");
+    }
+    let told = problems(&format!("{SMALLEST}[control]\n[gateway]\negress_ports = '1-2'\n"));
+    assert!(told.contains("`control`: has a meaning only with [source.kubernetes]"), "{told}");
+    assert!(told.contains("`gateway`: has a meaning only"), "{told}");
+}
+
+#[test]
+fn every_wrong_value_for_kubernetes_is_told_at_once() {
+    let told = problems(&format!(
+        "{KUBERNETES}
+[source.kubernetes]
+namespace = 'Isthmus'
+gateway_service = 'a.b'
+[gateway]
+egress_ports = '80-90'
+[control]
+listen = 'here'
+gateway_accounts = ['isthmus-gateway', 'a/B']
+ca_config_map = 'CA'
+"
+    ));
+    for key in [
+        "`source.kubernetes.namespace`: ",
+        "`source.kubernetes.gateway_service`: ",
+        "`gateway.egress_ports`: ports under 1024 need a privilege",
+        "`control.listen`: invalid socket address",
+        "`control.gateway_accounts`: `isthmus-gateway` is not namespace/name",
+        "`control.gateway_accounts`: `a/B` is not",
+        "`control.ca_config_map`: `CA` is not",
+    ] {
+        assert!(told.contains(key), "{key} in {told}");
+    }
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! What the gateways said about the configurations that they were given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Most gateways of one cluster.
+/// Most gateways that are remembered, and most that watch at once.
 pub const MAX_GATEWAYS: usize = 64;
 /// Longest gateway name and version, in bytes.
 pub const MAX_NAME: usize = 256;
@@ -25,13 +25,21 @@ pub struct GatewayStatus {
     pub watching: usize,
 }
 
-/// Every gateway's last word, by name. Cheap to clone. A gateway that is gone keeps its last word.
+/// Every gateway's last word, by name. Cheap to clone. A gateway that is gone keeps its last word until its place is needed
+/// by another: pods get a new name each time. Two gateways that say the same name are one line, with both streams counted.
 #[derive(Debug, Clone)]
-pub struct Gateways(Arc<watch::Sender<BTreeMap<String, GatewayStatus>>>);
+pub struct Gateways(Arc<watch::Sender<Book>>);
+
+#[derive(Debug, Default)]
+struct Book {
+    all: BTreeMap<String, GatewayStatus>,
+    /// Their names, those that said something last at the end.
+    order: VecDeque<String>,
+}
 
 impl Default for Gateways {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(BTreeMap::new())))
+        Self(Arc::new(watch::Sender::new(Book::default())))
     }
 }
 
@@ -45,13 +53,13 @@ pub struct Watching {
 impl Gateways {
     /// All of them, by name.
     pub fn all(&self) -> BTreeMap<String, GatewayStatus> {
-        self.0.borrow().clone()
+        self.0.borrow().all.clone()
     }
 
     /// Waits until `done`, which is asked at every change.
-    pub async fn wait_for(&self, done: impl FnMut(&BTreeMap<String, GatewayStatus>) -> bool) {
+    pub async fn wait_for(&self, mut done: impl FnMut(&BTreeMap<String, GatewayStatus>) -> bool) {
         // The sender lives in `self`, so that this ends only when it is so.
-        let _ = self.0.subscribe().wait_for(done).await;
+        let _ = self.0.subscribe().wait_for(|book| done(&book.all)).await;
     }
 
     /// Notes a report; false if there are too many gateways.
@@ -74,13 +82,27 @@ impl Gateways {
     }
 
     fn update(&self, name: &str, change: impl FnOnce(&mut GatewayStatus)) -> bool {
-        self.0.send_if_modified(|all| {
-            if all.len() >= MAX_GATEWAYS && !all.contains_key(name) {
-                return false;
+        self.0.send_if_modified(|book| {
+            let room = book.all.contains_key(name) || book.all.len() < MAX_GATEWAYS || book.forget_one();
+            if room {
+                book.order.retain(|known| known != name);
+                book.order.push_back(name.to_owned());
+                change(book.all.entry(name.to_owned()).or_default());
             }
-            change(all.entry(name.to_owned()).or_default());
-            true
+            room
         })
+    }
+}
+
+impl Book {
+    /// Forgets the gateway that is gone for longest; false if none is gone.
+    fn forget_one(&mut self) -> bool {
+        let gone = |name: &String| self.all.get(name).is_none_or(|status| status.watching == 0);
+        let Some(at) = self.order.iter().position(gone) else { return false };
+        if let Some(name) = self.order.remove(at) {
+            self.all.remove(&name);
+        }
+        true
     }
 }
 

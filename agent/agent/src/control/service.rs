@@ -6,7 +6,8 @@ use std::sync::Arc;
 use federation_api::gateway as wire;
 use federation_model::data_plane::GatewayConfig;
 use federation_trust::{csr, infra};
-use futures::{Stream, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt, Stream, future, stream};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -15,10 +16,11 @@ use wire::gateway_control_server::GatewayControl;
 
 use super::config::ConfigReceiver;
 use super::gateways::{Gateways, MAX_NAME, Watching};
+use super::guard::Admission;
 use super::issue::IssueIdentity;
 
 /// The service. One for all gateways of the cluster.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct GatewayControlService {
     config: ConfigReceiver,
     issuer: Arc<dyn IssueIdentity>,
@@ -42,16 +44,31 @@ impl GatewayControlService {
 struct Watch {
     config: ConfigReceiver,
     stop: CancellationToken,
-    started: bool,
+    /// Ends when the watcher is no longer believed; never, on the local socket.
+    disowned: BoxFuture<'static, Status>,
+    stage: Stage,
     _watching: Watching,
+}
+
+#[derive(PartialEq, Eq)]
+enum Stage {
+    /// Nothing was sent.
+    New,
+    /// The last configuration that was seen was sent.
+    Following,
+    /// The reason for the end was sent.
+    Over,
 }
 
 impl Watch {
     /// The next configuration; what changed several times meanwhile is sent once.
     async fn next(mut self) -> Option<(Result<wire::GatewayConfig, Status>, Self)> {
+        if self.stage == Stage::Over {
+            return None;
+        }
         let stop = self.stop.clone();
         let next = async {
-            if self.started && !self.config.changed().await {
+            if self.stage == Stage::Following && !self.config.changed().await {
                 return None;
             }
             self.config.first().await?;
@@ -60,9 +77,13 @@ impl Watch {
         let next = tokio::select! {
             biased;
             () = stop.cancelled() => None,
+            status = &mut self.disowned => {
+                self.stage = Stage::Over;
+                return Some((Err(status), self));
+            }
             next = next => next,
         }?;
-        self.started = true;
+        self.stage = Stage::Following;
         Some((Ok(versioned(&next.config)), self))
     }
 }
@@ -90,12 +111,17 @@ impl GatewayControl for GatewayControlService {
         &self,
         request: Request<wire::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
+        let disowned = match request.extensions().get::<Admission>() {
+            Some(admission) => admission.clone().ended().boxed(),
+            None => future::pending().boxed(),
+        };
         let name = named(request.into_inner().gateway)?;
         let watching = self.gateways.watching(&name).ok_or_else(too_many)?;
         let watch = Watch {
             config: self.config.clone(),
             stop: self.stop.clone(),
-            started: false,
+            disowned,
+            stage: Stage::New,
             _watching: watching,
         };
         Ok(Response::new(Box::pin(stream::unfold(watch, Watch::next))))

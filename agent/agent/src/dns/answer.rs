@@ -47,7 +47,7 @@ pub fn answer(table: Option<&DnsTable>, name: &Name, kind: RecordType) -> Option
     let asked = name::read(name)?;
     let Some(table) = table else { return Some(Answer::NotLoaded) };
     Some(match asked {
-        Asked::Apex if kind == RecordType::SOA => Answer::records(vec![record::soa()], Vec::new()),
+        Asked::Apex if kind == RecordType::SOA => Answer::records(vec![record::soa(record::TTL)], Vec::new()),
         Asked::Apex | Asked::Services => Answer::NoData,
         Asked::Version if kind == RecordType::TXT => Answer::records(vec![record::version(name)], Vec::new()),
         Asked::Version => Answer::NoData,

@@ -108,6 +108,7 @@ fn protocol(label: &str) -> Option<Protocol> {
     match label {
         "_tcp" => Some(Protocol::Tcp),
         "_udp" => Some(Protocol::Udp),
+        "_sctp" => Some(Protocol::Sctp),
         _ => None,
     }
 }

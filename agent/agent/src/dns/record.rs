@@ -17,8 +17,13 @@ pub fn apex() -> Name {
     name("clusterset.local.")
 }
 
-/// The zone's authority. In a negative answer its minimum bounds how long "no" is kept (RFC 2308, section 5).
-pub fn soa() -> Record {
+/// Seconds that "there is no such name" may be kept: not at all. Names come to be at any moment, and a cache that answers
+/// with what is stale while this server is away (CoreDNS' `serve_stale`) looks among its denials first.
+pub const NO_NAME_TTL: u32 = 0;
+
+/// The zone's authority. In a negative answer `minimum` bounds how many seconds "no" is kept, as does its own TTL
+/// (RFC 2308, section 5).
+pub fn soa(minimum: u32) -> Record {
     let soa = SOA::new(
         name("ns.dns.clusterset.local."),
         name("hostmaster.clusterset.local."),
@@ -26,9 +31,9 @@ pub fn soa() -> Record {
         7_200,
         1_800,
         86_400,
-        TTL,
+        minimum,
     );
-    Record::from_rdata(apex(), TTL, RData::SOA(soa))
+    Record::from_rdata(apex(), minimum, RData::SOA(soa))
 }
 
 /// An A or AAAA record.

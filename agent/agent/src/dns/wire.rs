@@ -128,14 +128,14 @@ impl Responder {
             let nothing = Sections::default();
             return Judged::Reply(pending.reply(ResponseCode::Refused, nothing, Zone::forwarded));
         };
-        let negative = || Sections { authorities: vec![record::soa()], ..Sections::default() };
+        let negative = |kept| Sections { authorities: vec![record::soa(kept)], ..Sections::default() };
         let (code, sections) = match found {
             Answer::Records { mut answers, additionals } => {
                 spread(&mut answers, pending.request.id);
                 (ResponseCode::NoError, Sections { answers, authorities: Vec::new(), additionals })
             }
-            Answer::NoData => (ResponseCode::NoError, negative()),
-            Answer::NoName => (ResponseCode::NXDomain, negative()),
+            Answer::NoData => (ResponseCode::NoError, negative(record::TTL)),
+            Answer::NoName => (ResponseCode::NXDomain, negative(record::NO_NAME_TTL)),
             Answer::NotLoaded => (ResponseCode::ServFail, Sections::default()),
         };
         self.metrics.answered(Zone::clusterset, code);

@@ -1,4 +1,4 @@
-//! The agent's directory: whose it is, and that nobody else uses it.
+//! The agent's directory: whose it is, that nobody else uses it, and which of its files are papers.
 
 use std::fs::File;
 use std::io;
@@ -8,6 +8,10 @@ use federation_kit::exit::{Exit, Failure};
 use federation_kit::files::{self, FileError};
 use federation_model::{ClusterId, InstanceId, TrustDomain};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use super::papers::{NAMES, OWNER, Papers};
 
 /// Written now. Everything from 1 up to it can be read.
 const VERSION: u32 = 1;
@@ -19,6 +23,8 @@ pub(crate) const MAX_FILE: u64 = 1024 * 1024;
 pub struct DataDir {
     path: PathBuf,
     instance: InstanceId,
+    /// Counts the papers that were written.
+    written: watch::Sender<u64>,
     /// Locked; the kernel lets go of it when the process ends, however it ends.
     _lock: File,
 }
@@ -53,6 +59,15 @@ pub enum DataDirError {
         #[source]
         source: io::Error,
     },
+    /// A paper of another installation cannot be removed.
+    #[error("cannot remove {}", path.display())]
+    Remove {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// Another process uses it.
     #[error("{} is in use by another agent", .0.display())]
     InUse(PathBuf),
@@ -74,6 +89,29 @@ pub enum DataDirError {
         /// Its version.
         found: u32,
     },
+    /// The papers that are kept outside of it belong to another cluster.
+    #[error("the kept papers belong to cluster {cluster} of {clusterset}; this agent is of another one")]
+    ForeignPapers {
+        /// Its clusterset.
+        clusterset: TrustDomain,
+        /// Its cluster.
+        cluster: ClusterId,
+    },
+    /// The papers that are kept outside of it were written by a later version.
+    #[error("the kept papers have version {found}; this program reads up to {VERSION}")]
+    NewerPapers {
+        /// Their version.
+        found: u32,
+    },
+    /// The papers that are kept outside of it are not what was written.
+    #[error("the kept {name} is damaged")]
+    DamagedPapers {
+        /// The file.
+        name: &'static str,
+        /// How.
+        #[source]
+        source: serde_json::Error,
+    },
     /// A file of it is not what was written.
     #[error("{} is damaged", path.display())]
     Damaged {
@@ -92,7 +130,11 @@ impl From<DataDirError> for Failure {
             DataDirError::File(_)
             | DataDirError::Foreign { .. }
             | DataDirError::Lock { .. }
+            | DataDirError::Remove { .. }
             | DataDirError::Newer { .. }
+            | DataDirError::ForeignPapers { .. }
+            | DataDirError::NewerPapers { .. }
+            | DataDirError::DamagedPapers { .. }
             | DataDirError::Damaged { .. } => Exit::Io,
         };
         Self::new(exit, error)
@@ -105,32 +147,90 @@ impl DataDir {
     /// # Errors
     /// When it belongs to somebody else, is in use, or was written by a later version: nothing is changed then.
     pub fn open(path: &Path, clusterset: &TrustDomain, cluster: &ClusterId) -> Result<Self, DataDirError> {
+        Self::open_with(path, clusterset, cluster, None)
+    }
+
+    /// As [`DataDir::open`], after the papers that were kept outside of it were put in. Those of another installation
+    /// replace all that are there; those of the same one only theirs: a paper that was written and not kept is not lost.
+    ///
+    /// # Errors
+    /// As [`DataDir::open`]; the same goes for the kept papers.
+    pub fn open_with(
+        path: &Path,
+        clusterset: &TrustDomain,
+        cluster: &ClusterId,
+        kept: Option<&Papers>,
+    ) -> Result<Self, DataDirError> {
         files::create_private_dir(path)?;
         let lock = lock(&path.join("lock"), path)?;
-        let file = path.join("agent.json");
-        let owner = match read_json::<Versioned>(&file)? {
-            Some(Versioned { version }) if version > VERSION => {
-                return Err(DataDirError::Newer { path: path.to_owned(), found: version });
+        let mut owner = read_owner(path)?;
+        if let Some(Owner { clusterset: theirs, cluster: name, .. }) = &owner
+            && (theirs != clusterset || name != cluster)
+        {
+            let (clusterset, cluster) = (theirs.clone(), name.clone());
+            return Err(DataDirError::Foreign { path: path.to_owned(), clusterset, cluster });
+        }
+        if let Some(kept) = kept
+            && let Some(theirs) = owner_of(kept)?
+        {
+            if &theirs.clusterset != clusterset || &theirs.cluster != cluster {
+                let Owner { clusterset, cluster, .. } = theirs;
+                return Err(DataDirError::ForeignPapers { clusterset, cluster });
             }
-            Some(_) => read_json::<Owner>(&file)?,
-            None => None,
-        };
+            put_in(path, kept, owner.is_some_and(|owner| owner.instance == theirs.instance))?;
+            owner = Some(theirs);
+        }
         let instance = match owner {
-            Some(owner) if &owner.cluster == cluster && &owner.clusterset == clusterset => owner.instance,
-            Some(Owner { clusterset, cluster, .. }) => {
-                return Err(DataDirError::Foreign { path: path.to_owned(), clusterset, cluster });
-            }
+            Some(owner) => owner.instance,
             None => {
                 let instance = new_instance();
                 let (clusterset, cluster) = (clusterset.clone(), cluster.clone());
-                write_json(
-                    &file,
-                    &Owner { version: VERSION, clusterset, cluster, instance: instance.clone() },
-                )?;
+                let owner = Owner { version: VERSION, clusterset, cluster, instance: instance.clone() };
+                write_json(&path.join(OWNER), &owner)?;
                 instance
             }
         };
-        Ok(Self { path: path.to_owned(), instance, _lock: lock })
+        Ok(Self { path: path.to_owned(), instance, written: watch::Sender::new(0), _lock: lock })
+    }
+
+    /// Whether it was ever used by an agent of any cluster. Blocks on the disk.
+    pub fn is_used(path: &Path) -> bool {
+        path.join(OWNER).exists()
+    }
+
+    /// Every paper in it. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn papers(&self) -> Result<Papers, DataDirError> {
+        let mut papers = Papers::new();
+        for name in NAMES {
+            match files::read_bounded(&self.file(name), MAX_FILE) {
+                Ok(bytes) => drop(papers.insert(name.to_owned(), Zeroizing::new(bytes))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(papers)
+    }
+
+    /// Whether papers are of this installation, or of none at all.
+    pub(crate) fn is_owner_of(&self, papers: &Papers) -> bool {
+        match owner_of(papers) {
+            Ok(Some(owner)) => owner.instance == self.instance,
+            Ok(None) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// Notes that a paper was written or removed.
+    pub fn note_written(&self) {
+        self.written.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Changes whenever a paper was written or removed.
+    pub fn written(&self) -> watch::Receiver<u64> {
+        self.written.subscribe()
     }
 
     /// This installation of the agent: the same after a restart, another one in another directory.
@@ -151,6 +251,55 @@ fn lock(path: &Path, directory: &Path) -> Result<File, DataDirError> {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(DataDirError::InUse(directory.to_owned())),
         Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// The owner by `agent.json`.
+fn read_owner(path: &Path) -> Result<Option<Owner>, DataDirError> {
+    let file = path.join(OWNER);
+    match read_json::<Versioned>(&file)? {
+        Some(Versioned { version }) if version > VERSION => {
+            Err(DataDirError::Newer { path: path.to_owned(), found: version })
+        }
+        Some(_) => read_json::<Owner>(&file),
+        None => Ok(None),
+    }
+}
+
+/// The owner by papers; none if they name none.
+fn owner_of(papers: &Papers) -> Result<Option<Owner>, DataDirError> {
+    let damaged = |source| DataDirError::DamagedPapers { name: OWNER, source };
+    let Some(bytes) = papers.get(OWNER) else { return Ok(None) };
+    let Versioned { version } = serde_json::from_slice(bytes).map_err(damaged)?;
+    if version > VERSION {
+        return Err(DataDirError::NewerPapers { found: version });
+    }
+    serde_json::from_slice(bytes).map(Some).map_err(damaged)
+}
+
+/// The owner goes first and comes last: a crash in between leaves papers without an owner, and never those of one
+/// installation under the name of another.
+fn put_in(path: &Path, kept: &Papers, same: bool) -> Result<(), DataDirError> {
+    let own = NAMES.iter().filter(|name| **name != OWNER);
+    if !same {
+        for name in std::iter::once(&OWNER).chain(own.clone()) {
+            remove(&path.join(name))?;
+        }
+    }
+    for name in own.chain([&OWNER]) {
+        if let Some(bytes) = kept.get(*name) {
+            files::write_atomic(&path.join(name), bytes, 0o600)?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> Result<(), DataDirError> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(DataDirError::Remove { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -179,37 +328,4 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Data
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn open(path: &Path, cluster: &str) -> Result<DataDir, DataDirError> {
-        DataDir::open(path, &"lab".parse().unwrap(), &cluster.parse().unwrap())
-    }
-
-    #[test]
-    fn an_instance_stays_the_same_and_is_alone() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("agent");
-        let first = open(&path, "east").unwrap();
-        let instance = first.instance().clone();
-        assert!(matches!(open(&path, "east"), Err(DataDirError::InUse(_))));
-        drop(first);
-        assert_eq!(open(&path, "east").unwrap().instance(), &instance);
-        assert_ne!(open(&root.path().join("other"), "east").unwrap().instance(), &instance);
-    }
-
-    #[test]
-    fn a_directory_of_another_cluster_or_a_newer_version_is_refused_untouched() {
-        let root = tempfile::tempdir().unwrap();
-        drop(open(root.path(), "east").unwrap());
-        let file = root.path().join("agent.json");
-        let before = std::fs::read(&file).unwrap();
-        let foreign = open(root.path(), "west").unwrap_err().to_string();
-        assert!(foreign.contains("belongs to cluster east of lab"), "{foreign}");
-        assert_eq!(std::fs::read(&file).unwrap(), before);
-        std::fs::write(&file, r#"{"version": 9, "whatever": 1}"#).unwrap();
-        assert!(matches!(open(root.path(), "east"), Err(DataDirError::Newer { found: 9, .. })));
-        std::fs::write(&file, "{").unwrap();
-        assert!(matches!(open(root.path(), "east"), Err(DataDirError::Damaged { .. })));
-    }
-}
+mod tests;

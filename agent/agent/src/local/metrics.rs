@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agent_plan::{Desired, LocalView};
+use agent_plan::LocalView;
 use federation_model::Revision;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -84,13 +84,13 @@ impl Metrics {
     }
 
     /// Notes a plan that is in force.
-    pub fn planned(&self, local: &LocalView, desired: &Desired, revision: Revision, took: Duration) {
+    pub fn planned(&self, local: &LocalView, names: usize, revision: Revision, took: Duration) {
         self.plans.inc();
         self.plan_seconds.observe(took.as_secs_f64());
         for (state, count) in [("valid", local.exports.len()), ("invalid", local.invalid.len())] {
             self.exports.get_or_create(&ByState { state }).set(number(count));
         }
-        self.names.set(number(desired.dns.services.len()));
+        self.names.set(number(names));
         self.revision.set(i64::try_from(revision.0).unwrap_or(i64::MAX));
     }
 

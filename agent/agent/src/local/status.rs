@@ -9,6 +9,7 @@ use federation_model::{FederationView, InstanceId};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::cluster_status::ClusterStatus;
 use crate::control::Gateways;
 use crate::source::SourceState;
 use crate::xds::XdsStatus;
@@ -22,6 +23,8 @@ pub struct StatusPage {
     pub instance: InstanceId,
     /// The conversation with the federation, once it has begun.
     pub upstream: Arc<OnceLock<AgentHandle>>,
+    /// Why it has not begun, where somebody must do something.
+    pub joining: watch::Receiver<Option<String>>,
     /// What the source says.
     pub source: watch::Receiver<Arc<SourceState>>,
     /// What this cluster offers.
@@ -32,6 +35,8 @@ pub struct StatusPage {
     pub gateways: Gateways,
     /// What the Envoys have.
     pub xds: XdsStatus,
+    /// What only a cluster of Kubernetes has.
+    pub kubernetes: Option<ClusterStatus>,
 }
 
 impl StatusPage {
@@ -39,7 +44,7 @@ impl StatusPage {
     pub fn render(&self) -> Value {
         let local = Arc::clone(&self.local.borrow());
         let view = Arc::clone(&self.view.borrow());
-        json!({
+        let mut page = json!({
             "cluster": self.plan.cluster,
             "instance": self.instance,
             "trust_domain": self.plan.trust_domain,
@@ -49,13 +54,18 @@ impl StatusPage {
             "imports": self.imports(&view, &local),
             "gateways": self.gateways(),
             "xds": self.xds(),
-        })
+        });
+        if let Some(kubernetes) = &self.kubernetes {
+            merge(&mut page, json!({"kubernetes": kubernetes.render()}));
+        }
+        page
     }
 
     fn upstream(&self, view: &FederationView) -> Value {
         let Some(handle) = self.upstream.get() else {
+            let problem = self.joining.borrow().clone();
             return json!({"connected": false, "server": null, "revision": view.revision, "age_millis": null,
-                          "problem": "not a member yet"});
+                          "problem": problem.as_deref().unwrap_or("not a member yet")});
         };
         let upstream = handle.upstream.borrow().clone();
         let lease = handle.lease.borrow().clone();

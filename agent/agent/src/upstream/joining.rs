@@ -76,6 +76,21 @@ pub enum JoinError {
     Membership(#[from] MembershipError),
 }
 
+impl JoinError {
+    /// Whether somebody can put it right while the agent waits, by another token.
+    pub fn waits_for_token(&self) -> bool {
+        match self {
+            Self::NoToken
+            | Self::Expired
+            | Self::TokenFile(_)
+            | Self::Token { .. }
+            | Self::OtherCluster { .. }
+            | Self::Refused(_) => true,
+            Self::OtherClusterset { .. } | Self::Key(_) | Self::Disk(_) | Self::Membership(_) => false,
+        }
+    }
+}
+
 impl From<JoinError> for Failure {
     fn from(error: JoinError) -> Self {
         let exit = match &error {
@@ -89,6 +104,19 @@ impl From<JoinError> for Failure {
             JoinError::Key(_) | JoinError::Disk(_) | JoinError::Membership(_) => Exit::Io,
         };
         Self::new(exit, error)
+    }
+}
+
+/// Makes the key that will join, if this agent is no member yet, so that it can be kept before it is used. Says whether
+/// there is need for it. Blocks on the disk.
+///
+/// # Errors
+/// When the disk cannot be read or written.
+pub fn prepare(data: &DataDir, config: &Config) -> Result<bool, JoinError> {
+    let found = Membership::load(data, &config.clusterset, &config.cluster)?;
+    match found.filter(|found| found.holds(SystemTime::now())) {
+        Some(_) => Ok(false),
+        None => key(data).map(|_| true),
     }
 }
 
@@ -116,6 +144,7 @@ pub async fn member(data: &DataDir, config: &Config) -> Result<Membership, JoinE
     membership.save(data)?;
     // The papers hold the key now. A key that stays behind does no harm: the token is used up.
     let _ = std::fs::remove_file(data.file(KEY));
+    data.note_written();
     tracing::info!(id = %membership.identity.id(), "joined the federation");
     Ok(membership)
 }
@@ -138,6 +167,15 @@ async fn join_until(
     }
 }
 
+/// Whether there is a token that fits this agent.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn token_of(config: &Config) -> Result<(), JoinError> {
+    let path = config.token_file.as_ref().ok_or(JoinError::NoToken)?;
+    read_token(path, config).map(drop)
+}
+
 fn read_token(path: &Path, config: &Config) -> Result<JoinTokenText, JoinError> {
     let bytes = files::read_bounded(path, MAX_TOKEN).map_err(JoinError::TokenFile)?;
     let text = String::from_utf8_lossy(&bytes);
@@ -157,6 +195,7 @@ fn key(data: &DataDir) -> Result<PrivateKey, JoinError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let key = PrivateKey::generate().map_err(JoinError::Key)?;
             files::write_atomic(&path, key.to_pem().as_bytes(), 0o600).map_err(DataDirError::File)?;
+            data.note_written();
             Ok(key)
         }
         Err(error) => Err(DataDirError::File(error).into()),

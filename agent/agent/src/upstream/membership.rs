@@ -112,7 +112,9 @@ impl Membership {
             bundle: bundle_to_pem(&self.bundle),
             servers: self.servers.clone(),
         };
-        write_json(&data.file(FILE), &on_disk)
+        write_json(&data.file(FILE), &on_disk)?;
+        data.note_written();
+        Ok(())
     }
 
     /// Whether a server would believe them at `now`.

@@ -84,18 +84,42 @@ impl Resource {
     }
 }
 
-/// The resources of one type.
+/// The resources of one type: those that every proxy of the cluster is told alike, and one proxy's own. Cheap to clone
+/// as far as they are shared.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Resources {
     version: Arc<str>,
-    by_name: BTreeMap<String, Resource>,
+    shared: Arc<ByName>,
+    own: ByName,
 }
 
+/// Resources of one type by name.
+pub type ByName = BTreeMap<String, Resource>;
+
 impl Resources {
-    fn new(by_name: BTreeMap<String, Resource>) -> Self {
-        let parts =
-            by_name.iter().flat_map(|(name, resource)| [name.as_bytes(), resource.version.as_bytes()]);
-        Self { version: hash(parts).into(), by_name }
+    /// Resources that all proxies share.
+    pub fn shared(by_name: ByName) -> Self {
+        Self { version: hash_of(b"", &by_name).into(), shared: Arc::new(by_name), own: ByName::new() }
+    }
+
+    /// These in the place of those before: if they are the same, nothing is hashed again.
+    #[must_use]
+    pub fn followed_by(&self, by_name: ByName) -> Self {
+        if *self.shared == by_name && self.own.is_empty() && !self.version.is_empty() {
+            return self.clone();
+        }
+        Self::shared(by_name)
+    }
+
+    /// The same, and one proxy's own. A name that is there already stays what it is.
+    #[must_use]
+    pub fn with(&self, mut own: ByName) -> Self {
+        own.retain(|name, _| !self.shared.contains_key(name));
+        if own.is_empty() {
+            return self.clone();
+        }
+        let version = hash_of(self.version.as_bytes(), &own).into();
+        Self { version, shared: Arc::clone(&self.shared), own }
     }
 
     /// Hash of all of them.
@@ -105,12 +129,12 @@ impl Resources {
 
     /// The one of this name.
     pub fn get(&self, name: &str) -> Option<&Resource> {
-        self.by_name.get(name)
+        self.shared.get(name).or_else(|| self.own.get(name))
     }
 
-    /// All, by name.
+    /// All, each once.
     pub fn iter(&self) -> impl Iterator<Item = (&String, &Resource)> {
-        self.by_name.iter()
+        self.shared.iter().chain(&self.own)
     }
 }
 
@@ -123,12 +147,8 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// A snapshot of the configuration with this sequence number.
-    pub fn new(
-        sequence: u64,
-        resources: impl IntoIterator<Item = (ResourceType, BTreeMap<String, Resource>)>,
-    ) -> Self {
-        let mut types: BTreeMap<_, _> =
-            resources.into_iter().map(|(t, all)| (t, Resources::new(all))).collect();
+    pub fn new(sequence: u64, resources: impl IntoIterator<Item = (ResourceType, Resources)>) -> Self {
+        let mut types: BTreeMap<_, _> = resources.into_iter().collect();
         for kind in ResourceType::ALL {
             types.entry(kind).or_default();
         }
@@ -145,6 +165,11 @@ impl Snapshot {
         static NONE: std::sync::LazyLock<Resources> = std::sync::LazyLock::new(Resources::default);
         self.types.get(&kind).unwrap_or(&NONE)
     }
+}
+
+fn hash_of(before: &[u8], by_name: &ByName) -> String {
+    let parts = by_name.iter().flat_map(|(name, resource)| [name.as_bytes(), resource.version.as_bytes()]);
+    hash(std::iter::once(before).chain(parts))
 }
 
 /// 16 hex digits: enough to tell apart the few versions that a proxy ever compares.

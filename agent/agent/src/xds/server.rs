@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::AggregatedDiscoveryService;
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::build;
+use super::build::{self, SharedBuilder};
 use super::metrics::XdsMetrics;
 use super::node::NodeInfo;
 use super::resource::Snapshot;
@@ -38,6 +38,7 @@ pub struct XdsServer {
     status: XdsStatus,
     stop: CancellationToken,
     metrics: XdsMetrics,
+    shared: Arc<Mutex<SharedBuilder>>,
 }
 
 impl XdsServer {
@@ -49,7 +50,8 @@ impl XdsServer {
         stop: CancellationToken,
         registry: &mut Registry,
     ) -> Self {
-        Self { config, issuer, status, stop, metrics: XdsMetrics::register(registry) }
+        let (metrics, shared) = (XdsMetrics::register(registry), Arc::default());
+        Self { config, issuer, status, stop, metrics, shared }
     }
 
     fn serve<S: Session>(&self, requests: Streaming<S::Request>) -> Responses<S::Response> {
@@ -208,7 +210,7 @@ impl XdsServer {
         let now = self.config.seen()?;
         tracing::info!(node = node.id, "proxy connected");
         let credential = self.credential(&node, &now.config.trust_domain);
-        let snapshot = snapshot(&now, &node, &credential);
+        let snapshot = self.snapshot(&now, &node, &credential);
         let mut session = S::new(Arc::new(snapshot));
         let step = session.on_request(request);
         let mut open = Open { node, credential, session, status, queue: VecDeque::new() };
@@ -240,7 +242,7 @@ impl XdsServer {
                 open.credential.identity = before.filter(same_domain);
             }
         }
-        let snapshot = Arc::new(snapshot(&now, &open.node, &open.credential));
+        let snapshot = Arc::new(self.snapshot(&now, &open.node, &open.credential));
         let responses = open.session.on_snapshot(snapshot);
         self.stepped(open, Step { responses, verdict: None });
     }
@@ -274,8 +276,10 @@ impl XdsServer {
             }
         }
     }
-}
 
-fn snapshot(now: &Numbered, node: &NodeInfo, credential: &Credential) -> Snapshot {
-    build::snapshot(now.sequence, &now.config, node, credential.identity.as_ref())
+    /// What all proxies share is made by whoever asks first.
+    fn snapshot(&self, now: &Numbered, node: &NodeInfo, credential: &Credential) -> Snapshot {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner).build(&now.config);
+        build::snapshot(now.sequence, &now.config, &shared, node, credential.identity.as_ref())
+    }
 }

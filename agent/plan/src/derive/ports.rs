@@ -70,7 +70,7 @@ pub(super) fn protocol(text: Option<&str>) -> Result<Protocol, String> {
     match text {
         None | Some("" | "TCP") => Ok(Protocol::Tcp),
         Some("UDP") => Ok(Protocol::Udp),
-        Some("SCTP") => Err("SCTP is not carried between clusters".to_owned()),
-        Some(other) => Err(format!("{:?} is not a protocol; TCP and UDP are", shortened(other))),
+        Some("SCTP") => Ok(Protocol::Sctp),
+        Some(other) => Err(format!("{:?} is not a protocol; TCP, UDP and SCTP are", shortened(other))),
     }
 }

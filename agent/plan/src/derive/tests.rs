@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::objects::ServiceExport;
 
 fn id(name: &str) -> ServiceId {
     format!("demo/{name}").parse().unwrap()
@@ -59,7 +60,10 @@ fn every_wrong_service_names_the_field() {
         (json!({"ports": [{"port": 0}]}), "spec.ports[0].port: 0 is not a port number"),
         (json!({"ports": [{"port": 65536}]}), "spec.ports[0].port: 65536 is not"),
         (json!({"ports": [{"port": -1}]}), "spec.ports[0].port: -1 is not"),
-        (json!({"ports": [{"port": 9, "protocol": "SCTP"}]}), "spec.ports[0].protocol: SCTP is not carried"),
+        (
+            json!({"ports": [{"port": 9, "protocol": "DCCP"}]}),
+            "spec.ports[0].protocol: \"DCCP\" is not a protocol",
+        ),
         (
             json!({"ports": [{"port": 9, "protocol": "tcp"}]}),
             "spec.ports[0].protocol: \"tcp\" is not a protocol",
@@ -135,7 +139,7 @@ fn every_wrong_slice_names_itself_and_the_field() {
     let (port, address) = (json!({"port": 8080}), json!({"addresses": ["10.0.0.1"]}));
     let cases = [
         (json!({"port": 0}), address.clone(), "EndpointSlice s: ports[0].port: 0 is not"),
-        (json!({"port": 1, "protocol": "SCTP"}), address, "EndpointSlice s: ports[0].protocol: SCTP"),
+        (json!({"port": 1, "protocol": "DCCP"}), address, "EndpointSlice s: ports[0].protocol: \"DCCP\""),
         (port.clone(), json!({"addresses": []}), "EndpointSlice s: endpoints[0].addresses: has no address"),
         (
             port.clone(),

@@ -1,5 +1,7 @@
 //! What to do about the difference between what should be and what is.
 
+use std::fmt;
+
 use federation_model::ServiceId;
 
 use super::content::{Condition, DerivedContent, ImportContent, ImportStatus, SliceContent};
@@ -79,9 +81,27 @@ pub struct Owner {
     pub uid: String,
 }
 
-/// An object that may be deleted.
+impl Action {
+    /// What it writes.
+    pub fn object(&self) -> Object {
+        match self {
+            Self::ApplyImport { id, .. } | Self::ApplyImportStatus { id, .. } => Object::Import(id.clone()),
+            Self::ApplyDerived { name, .. } | Self::ApplyDerivedStatus { name, .. } => {
+                Object::Derived(name.clone())
+            }
+            Self::ApplySlice { name, .. } => Object::Slice(name.clone()),
+            Self::ApplyExportStatus { id, .. } => Object::Export(id.clone()),
+            Self::ApplyProperty { name, .. } => Object::Property(name.clone()),
+            Self::Delete { object, .. } => object.clone(),
+        }
+    }
+}
+
+/// An object that the controller writes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Object {
+    /// A ServiceExport: its status only. Never deleted.
+    Export(ServiceId),
     /// A ServiceImport.
     Import(ServiceId),
     /// A derived Service.
@@ -90,4 +110,17 @@ pub enum Object {
     Slice(ObjectName),
     /// A ClusterProperty.
     Property(String),
+}
+
+impl fmt::Display for Object {
+    /// `ServiceImport demo/echo`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Export(id) => write!(f, "ServiceExport {id}"),
+            Self::Import(id) => write!(f, "ServiceImport {id}"),
+            Self::Derived(name) => write!(f, "Service {}/{}", name.namespace, name.name),
+            Self::Slice(name) => write!(f, "EndpointSlice {}/{}", name.namespace, name.name),
+            Self::Property(name) => write!(f, "ClusterProperty {name}"),
+        }
+    }
 }

@@ -47,10 +47,11 @@ pub struct ImportStatus {
 pub struct DerivedContent {
     /// The service that it stands for.
     pub import: ServiceId,
-    /// TCP ports; never empty.
+    /// TCP ports; never empty, in the order of their numbers, and named after those: clients never see these names, and
+    /// of the import's own one may be missing.
     pub ports: Vec<ServicePort>,
-    /// Families, as the import's.
-    pub families: Vec<IpFamily>,
+    /// Whether it has a selector. It never should, and server-side apply could not take one away.
+    pub selector: bool,
     /// `status.loadBalancer.ingress`, each with `ipMode: VIP`.
     pub vips: Vec<IpAddr>,
 }
@@ -145,4 +146,26 @@ pub enum ConditionStatus {
     False,
     /// `Unknown`.
     Unknown,
+}
+
+impl ConditionKind {
+    /// `Valid`, `Ready` or `Conflict`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "Valid",
+            Self::Ready => "Ready",
+            Self::Conflict => "Conflict",
+        }
+    }
+}
+
+impl ConditionStatus {
+    /// `True`, `False` or `Unknown`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
 }

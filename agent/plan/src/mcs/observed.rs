@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use federation_model::{Namespace, ServiceId};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use super::content::{Condition, DerivedContent, ImportContent, ImportStatus, SliceContent};
 
 /// The state of the API server. Replaced whole at every change; unchanged objects are shared.
@@ -16,10 +18,10 @@ pub struct Observed {
     pub capabilities: Capabilities,
     /// Namespaces that exist and are not on their way out.
     pub namespaces: BTreeSet<Namespace>,
-    /// Every ServiceExport.
-    pub exports: BTreeMap<ServiceId, Held<Vec<Condition>>>,
+    /// Every ServiceExport: its conditions of the types that we set, by type.
+    pub exports: BTreeMap<ServiceId, Held<Vec<Recorded>>>,
     /// Every ServiceImport, also those of other controllers.
-    pub imports: BTreeMap<ServiceId, Held<(ImportContent, ImportStatus)>>,
+    pub imports: BTreeMap<ServiceId, Held<HeldImport>>,
     /// Derived Services of ours, by their own namespace and name.
     pub derived: BTreeMap<ObjectName, Held<DerivedContent>>,
     /// EndpointSlices of ours, by their own namespace and name.
@@ -54,8 +56,42 @@ pub struct Held<T> {
     /// The annotation `isthmus.dev/content`: the hash of what we last applied. It tells a label that we should take
     /// away from one that somebody else put there.
     pub applied: Option<String>,
+    /// `uid` of the ServiceImport in its `ownerReferences`, if there is just one owner and it is a ServiceImport.
+    pub owner: Option<String>,
     /// What it says, in our terms; `None` where it says something that we never write.
     pub content: Option<T>,
+}
+
+/// A ServiceImport as it is. Its halves are written apart, so one may be wrong without the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldImport {
+    /// Its spec, and every label and annotation apart from our own bookkeeping; `None` where it says something that we
+    /// never write.
+    pub spec: Option<ImportContent>,
+    /// Its status; `None` where there is none, or not one of ours.
+    pub status: Option<HeldStatus>,
+}
+
+/// The status of a ServiceImport as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldStatus {
+    /// What it says.
+    pub status: ImportStatus,
+    /// When `Ready` last changed; `None` where that is no time.
+    pub since: Option<Time>,
+    /// `observedGeneration` of `Ready`.
+    pub observed_generation: Option<i64>,
+}
+
+/// A condition as an object carries it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// What it says.
+    pub condition: Condition,
+    /// `lastTransitionTime`; `None` where that is no time.
+    pub since: Option<Time>,
+    /// `observedGeneration`.
+    pub observed_generation: Option<i64>,
 }
 
 /// What this API server knows, found out by asking it, and again whenever it changes.
@@ -67,8 +103,35 @@ pub struct Capabilities {
     pub imports: Option<McsVersion>,
     /// `ServiceImport.status.endpointSliceObjects` is in the schema.
     pub import_slices_field: bool,
+    /// Fields of `ServiceImport.spec` that are not in the schema, as in older definitions: to apply one is refused.
+    pub import_lacks: BTreeSet<ImportField>,
     /// ClusterProperties are there.
     pub properties: bool,
+}
+
+/// Fields of `ServiceImport.spec` that came after its first definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ImportField {
+    /// `ipFamilies`.
+    IpFamilies,
+    /// `internalTrafficPolicy`.
+    InternalTrafficPolicy,
+    /// `trafficDistribution`.
+    TrafficDistribution,
+}
+
+impl ImportField {
+    /// Every such field.
+    pub const ALL: [Self; 3] = [Self::IpFamilies, Self::InternalTrafficPolicy, Self::TrafficDistribution];
+
+    /// Its name in the schema.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IpFamilies => "ipFamilies",
+            Self::InternalTrafficPolicy => "internalTrafficPolicy",
+            Self::TrafficDistribution => "trafficDistribution",
+        }
+    }
 }
 
 /// Served versions of `multicluster.x-k8s.io`; their schemas are the same.

@@ -1,37 +1,56 @@
-//! The catalogue as it counts for this cluster: only what it may see, and its own offers as they are now.
+//! One service as it counts for this cluster: only what it may see, and its own offer as it is now.
 
-use federation_model::{Export, ExportKind, FederationView, Import, ServiceId, Vip};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use federation_model::{
+    Cluster, ClusterId, Export, ExportKind, Exporters, FederationView, Import, ServiceId, TrustDomain, Vip,
+};
 
 use super::PlanConfig;
 use crate::local::{LocalExport, LocalView};
+use crate::vip_view::VipView;
 
-/// The view with this cluster's exports replaced by what it offers now. An own export that the federation has not
-/// accepted is not in it; one that is no longer offered is not either, though the federation may not know that yet.
-pub(super) fn effective(view: &FederationView, local: &LocalView, config: &PlanConfig) -> FederationView {
-    let mut effective = FederationView {
-        revision: view.revision,
-        clusters: view.clusters.clone(),
-        vips: view.vips.clone(),
-        ..FederationView::default()
-    };
-    for (id, exporters) in &view.exports {
-        for export in exporters.values() {
-            let counts = if export.cluster == config.cluster {
-                // The age and the generation are the federation's word, the rest is what is offered now.
-                local.exports.get(id).map(|own| Export {
-                    first_seen: export.first_seen,
-                    generation: export.generation,
-                    ..own.export.clone()
-                })
-            } else {
-                export.visible_to(&config.cluster).then(|| export.clone())
-            };
-            if let Some(export) = counts {
-                effective.exports.entry(id.clone()).or_default().insert(export.cluster.clone(), export);
-            }
+/// What the plan of every service depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Surroundings {
+    pub(super) cluster: ClusterId,
+    pub(super) trust_domain: TrustDomain,
+    pub(super) vip_view: VipView,
+    pub(super) clusters: BTreeMap<ClusterId, Cluster>,
+}
+
+impl Surroundings {
+    pub(super) fn of(view: &FederationView, config: &PlanConfig) -> Self {
+        Self {
+            cluster: config.cluster.clone(),
+            trust_domain: config.trust_domain.clone(),
+            vip_view: config.vip_view.clone(),
+            clusters: view.clusters.clone(),
         }
     }
-    effective
+}
+
+/// All that is known of one service. Cheap to compare with itself: equal pointers are not looked behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Given {
+    exporters: Arc<Exporters>,
+    own: Option<Arc<LocalExport>>,
+    vip: Option<Vip>,
+}
+
+impl Given {
+    /// What is known of each service that the federation knows.
+    pub(super) fn all<'v>(
+        view: &'v FederationView,
+        local: &LocalView,
+    ) -> impl Iterator<Item = (&'v ServiceId, Self)> {
+        view.exports.iter().map(|(id, exporters)| {
+            let own = local.exports.get(id).cloned();
+            (id, Self { exporters: Arc::clone(exporters), own, vip: view.vips.get(id).copied() })
+        })
+    }
 }
 
 /// One service that exists for this cluster.
@@ -39,13 +58,33 @@ pub(super) fn effective(view: &FederationView, local: &LocalView, config: &PlanC
 pub(super) struct Service<'a> {
     pub(super) id: &'a ServiceId,
     pub(super) import: Import,
-    pub(super) exports: Vec<&'a Export>,
+    /// By exporter.
+    pub(super) exports: Vec<Cow<'a, Export>>,
     /// This cluster's part in it.
     pub(super) own: Option<&'a LocalExport>,
     vip: Option<&'a Vip>,
 }
 
-impl Service<'_> {
+impl<'a> Service<'a> {
+    /// `None` if no export of it counts here. An own export that the federation has not accepted does not; one that is
+    /// no longer offered does not either, though the federation may not know that yet.
+    pub(super) fn of(id: &'a ServiceId, given: &'a Given, cluster: &ClusterId) -> Option<Self> {
+        let mut own = None;
+        let counts = |export: &'a Export| {
+            if &export.cluster != cluster {
+                return export.visible_to(cluster).then_some(Cow::Borrowed(export));
+            }
+            own = given.own.as_deref();
+            // The age and the generation are the federation's word, the rest is what is offered now.
+            let offered = own.map(|own| own.export.as_ref().clone())?;
+            let (first_seen, generation) = (export.first_seen, export.generation);
+            Some(Cow::Owned(Export { first_seen, generation, ..offered }))
+        };
+        let exports: Vec<_> = given.exporters.values().filter_map(counts).collect();
+        let import = Import::merge(exports.iter().map(AsRef::as_ref))?;
+        Some(Self { id, import, exports, own, vip: given.vip.as_ref() })
+    }
+
     /// Its VIP, once the federation gave it one and if it is meant to have one.
     pub(super) fn vip(&self) -> Option<&Vip> {
         self.vip.filter(|_| self.import.kind == ExportKind::ClusterSetIp)
@@ -55,23 +94,4 @@ impl Service<'_> {
     pub(super) fn has_vip(&self) -> bool {
         self.vip.is_some()
     }
-}
-
-/// Every service of an effective view.
-pub(super) fn services<'a>(
-    view: &'a FederationView,
-    local: &'a LocalView,
-    config: &PlanConfig,
-) -> Vec<Service<'a>> {
-    let service = |(id, exporters): (&'a ServiceId, &'a std::collections::BTreeMap<_, Export>)| {
-        let own = exporters.contains_key(&config.cluster).then(|| local.exports.get(id)).flatten();
-        Some(Service {
-            id,
-            import: Import::merge(exporters.values())?,
-            exports: exporters.values().collect(),
-            own,
-            vip: view.vips.get(id),
-        })
-    };
-    view.exports.iter().filter_map(service).collect()
 }

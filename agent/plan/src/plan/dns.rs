@@ -5,15 +5,14 @@ use std::net::IpAddr;
 
 use federation_model::{Export, ExportKind};
 
-use super::PlanConfig;
-use super::accepted::Service;
+use super::accepted::{Service, Surroundings};
 use crate::desired::{DnsEndpoint, DnsKind, DnsPort, DnsService};
 
 /// `None` where the name does not exist (yet): no VIP, or no ready endpoint of a headless service.
-pub(super) fn records(service: &Service<'_>, config: &PlanConfig) -> Option<DnsService> {
+pub(super) fn records(service: &Service<'_>, surroundings: &Surroundings) -> Option<DnsService> {
     let kind = match service.import.kind {
-        ExportKind::ClusterSetIp => DnsKind::Vip(config.vip_view.addresses(service.vip()?)),
-        ExportKind::Headless => DnsKind::Headless(endpoints(service, config)?),
+        ExportKind::ClusterSetIp => DnsKind::Vip(surroundings.vip_view.addresses(service.vip()?)),
+        ExportKind::Headless => DnsKind::Headless(endpoints(service, surroundings)?),
     };
     let ports = service.import.ports.iter().map(|merged| DnsPort {
         name: merged.port.name.clone(),
@@ -24,13 +23,13 @@ pub(super) fn records(service: &Service<'_>, config: &PlanConfig) -> Option<DnsS
 }
 
 /// Ready endpoints of the exporters whose kind won, in families that this cluster uses.
-fn endpoints(service: &Service<'_>, config: &PlanConfig) -> Option<BTreeSet<DnsEndpoint>> {
+fn endpoints(service: &Service<'_>, surroundings: &Surroundings) -> Option<BTreeSet<DnsEndpoint>> {
     let counts = |export: &&Export| service.import.clusters.contains(&export.cluster);
-    let exports = service.exports.iter().copied();
+    let exports = service.exports.iter().map(AsRef::as_ref);
     let found: BTreeSet<DnsEndpoint> = exports
         .filter(counts)
         .flat_map(|export| export.endpoints.iter().map(move |endpoint| (export, endpoint)))
-        .filter(|(_, endpoint)| endpoint.ready && config.vip_view.uses(endpoint.address))
+        .filter(|(_, endpoint)| endpoint.ready && surroundings.vip_view.uses(endpoint.address))
         .map(|(export, endpoint)| DnsEndpoint {
             cluster: export.cluster.clone(),
             hostname: match &endpoint.hostname {

@@ -1,29 +1,26 @@
 //! What local clients may call: every imported TCP port, with its targets in failover order.
 
-use std::num::NonZeroU16;
-
-use federation_model::FederationView;
-use federation_model::data_plane::{OutboundPort, ServicePortId, TargetGroup};
+use federation_model::ImportPort;
+use federation_model::data_plane::{OutboundPort, ServicePortId, Target, TargetGroup};
 use federation_model::export::Protocol;
 use federation_model::failover::{self, Ranked};
 
-use super::accepted::Service;
-use super::{PlanConfig, targets};
+use super::accepted::{Service, Surroundings};
+use super::targets;
 use crate::app_protocol::app_protocol;
 
 /// The TCP ports behind the VIP. A port that nobody can serve at the moment stays, without groups: its listener
 /// then refuses at once, and does not come and go with the readiness of other clusters.
 pub(super) fn ports(
     service: &Service<'_>,
-    view: &FederationView,
-    config: &PlanConfig,
+    surroundings: &Surroundings,
 ) -> Vec<(ServicePortId, OutboundPort)> {
     let Some(vip) = service.vip() else { return Vec::new() };
-    let vip = config.vip_view.addresses(vip);
+    let vip = surroundings.vip_view.addresses(vip);
     let tcp = service.import.ports.iter().filter(|merged| merged.port.protocol == Protocol::Tcp);
     tcp.map(|merged| {
         let id = ServicePortId { service: service.id.clone(), port: merged.port.port };
-        let groups = groups(service, merged.port.port, view, config);
+        let groups = groups(service, merged, surroundings);
         (id, OutboundPort { vip: vip.clone(), listen_port: None, app: app_protocol(&merged.port), groups })
     })
     .collect()
@@ -31,31 +28,27 @@ pub(super) fn ports(
 
 /// One group for each tier that has a target now. Clusters that say that nothing is ready, and clusters without a
 /// known way in, have none.
-fn groups(
-    service: &Service<'_>,
-    port: NonZeroU16,
-    view: &FederationView,
-    config: &PlanConfig,
-) -> Vec<TargetGroup> {
-    let ranked = failover::rank(&config.cluster, view, service.id, port);
+fn groups(service: &Service<'_>, merged: &ImportPort, surroundings: &Surroundings) -> Vec<TargetGroup> {
+    let exports = service.exports.iter().map(AsRef::as_ref);
+    let ranked = failover::rank_port(&surroundings.cluster, &surroundings.clusters, exports, merged);
     let tiers = ranked.chunk_by(|a, b| a.tier == b.tier);
-    let groups = tiers.map(|tier| TargetGroup { targets: tier_targets(service, port, tier, view, config) });
+    let groups = tiers.map(|tier| TargetGroup { targets: tier_targets(service, merged, tier, surroundings) });
     groups.filter(|group| !group.targets.is_empty()).collect()
 }
 
 fn tier_targets(
     service: &Service<'_>,
-    port: NonZeroU16,
+    merged: &ImportPort,
     tier: &[Ranked],
-    view: &FederationView,
-    config: &PlanConfig,
-) -> Vec<federation_model::data_plane::Target> {
+    surroundings: &Surroundings,
+) -> Vec<Target> {
+    let port = merged.port.port;
     let mut targets = Vec::new();
     for Ranked { cluster, .. } in tier {
-        if cluster == &config.cluster {
-            targets.extend(service.own.into_iter().flat_map(|own| targets::local(own, port, config)));
+        if cluster == &surroundings.cluster {
+            targets.extend(service.own.into_iter().flat_map(|own| targets::local(own, port, surroundings)));
         } else if let Some(export) = service.exports.iter().find(|export| &export.cluster == cluster)
-            && let Some(cluster) = view.clusters.get(cluster)
+            && let Some(cluster) = surroundings.clusters.get(cluster)
         {
             targets.extend(targets::remote(export, port, cluster));
         }

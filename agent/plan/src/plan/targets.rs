@@ -9,7 +9,7 @@ use federation_model::data_plane::{ExpectedPeer, ServicePortId, Target, Via};
 use federation_model::endpoint::MAX_ENDPOINTS;
 use federation_model::{Cluster, Export, MtlsMode, SpiffeId, TrustDomain};
 
-use super::PlanConfig;
+use super::accepted::Surroundings;
 use crate::local::LocalExport;
 
 /// Weight of one ready endpoint before the weights of a group are reduced: enough to split it between gateways.
@@ -17,15 +17,16 @@ const ENDPOINT_WEIGHT: u64 = 1_000;
 
 /// Ready endpoints of this cluster, of equal weight. Where the pods' own proxies end mTLS they do so for local
 /// callers too: a plain connection would be refused by the very pods that can serve it.
-pub(super) fn local(own: &LocalExport, port: NonZeroU16, config: &PlanConfig) -> Vec<Target> {
+pub(super) fn local(own: &LocalExport, port: NonZeroU16, surroundings: &Surroundings) -> Vec<Target> {
     let ready: BTreeSet<SocketAddr> =
         own.backends.iter().filter(|b| b.ready && b.port == port).map(|b| b.address).collect();
     let via = match &own.export.mtls {
         MtlsMode::Gateway => Some(Via::Plain),
-        MtlsMode::EndToEnd { .. } => mtls(&own.export, port, &config.trust_domain),
+        MtlsMode::EndToEnd { .. } => mtls(&own.export, port, &surroundings.trust_domain),
     };
     let Some(via) = via else { return Vec::new() };
-    let target = |address| Target { address, weight: 1, cluster: config.cluster.clone(), via: via.clone() };
+    let target =
+        |address| Target { address, weight: 1, cluster: surroundings.cluster.clone(), via: via.clone() };
     ready.into_iter().map(target).collect()
 }
 

@@ -1,6 +1,7 @@
 //! Laws of the plan over random catalogues.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::local::{Backend, LocalExport, LocalView};
 use crate::plan;
@@ -14,12 +15,12 @@ use proptest::prelude::*;
 
 use super::world;
 
-const CLUSTERS: [&str; 4] = ["east", "north", "south", "west"];
-const SERVICES: [&str; 3] = ["demo/a", "demo/b", "other/a"];
+pub(super) const CLUSTERS: [&str; 4] = ["east", "north", "south", "west"];
+pub(super) const SERVICES: [&str; 3] = ["demo/a", "demo/b", "other/a"];
 
 /// What one cluster says of one service.
 #[derive(Debug, Clone)]
-struct Offer {
+pub(super) struct Offer {
     cluster: usize,
     service: usize,
     headless: bool,
@@ -33,7 +34,7 @@ struct Offer {
     accepted: bool,
 }
 
-fn offer() -> impl Strategy<Value = Offer> {
+pub(super) fn offer() -> impl Strategy<Value = Offer> {
     let shape = (0..4usize, 0..3usize, prop::bool::weighted(0.2), any::<bool>());
     let ports = proptest::collection::vec((80..84u16, prop::bool::weighted(0.8)), 1..4);
     let scope = proptest::option::of(proptest::collection::btree_set(0..4usize, 0..3));
@@ -87,7 +88,7 @@ fn export(offer: &Offer) -> Export {
     }
 }
 
-fn world(offers: &[Offer], known: &[bool], alive: &[bool]) -> (FederationView, LocalView) {
+pub(super) fn world(offers: &[Offer], known: &[bool], alive: &[bool]) -> (FederationView, LocalView) {
     let mut view = FederationView::default();
     let mut local = LocalView::default();
     for (index, name) in CLUSTERS.iter().enumerate().filter(|(index, _)| known[*index]) {
@@ -102,7 +103,7 @@ fn world(offers: &[Offer], known: &[bool], alive: &[bool]) -> (FederationView, L
         let own = offer.cluster == 0;
         if !own || offer.accepted {
             let exporters = view.exports.entry(export.service.clone()).or_default();
-            exporters.insert(export.cluster.clone(), export.clone());
+            Arc::make_mut(exporters).insert(export.cluster.clone(), export.clone());
         }
         if own && offer.offered {
             let backend = |(index, port): (u32, &ServicePort)| Backend {
@@ -113,7 +114,9 @@ fn world(offers: &[Offer], known: &[bool], alive: &[bool]) -> (FederationView, L
             };
             let tcp = export.ports.iter().filter(|p| p.protocol == Protocol::Tcp);
             let backends = tcp.flat_map(|port| (0..2).map(move |index| backend((index, port)))).collect();
-            local.exports.insert(export.service.clone(), LocalExport { export, backends });
+            local
+                .exports
+                .insert(export.service.clone(), Arc::new(LocalExport { export: Arc::new(export), backends }));
         }
     }
     let services: Vec<ServiceId> = view.exports.keys().cloned().collect();
@@ -138,7 +141,7 @@ proptest! {
         let counts = |service: &ServiceId, cluster: &ClusterId| -> Option<Export> {
             let export = view.exports.get(service)?.get(cluster)?;
             if cluster == me {
-                return local.exports.get(service).map(|own| own.export.clone());
+                return local.exports.get(service).map(|own| own.export.as_ref().clone());
             }
             export.visible_to(me).then(|| export.clone())
         };
@@ -193,7 +196,7 @@ proptest! {
         }
         let mut reversed_local = local.clone();
         for own in reversed_local.exports.values_mut() {
-            own.backends.reverse();
+            Arc::make_mut(own).backends.reverse();
         }
         prop_assert_eq!(plan(&view, &local, &config), plan(&reversed_view, &reversed_local, &config));
     }

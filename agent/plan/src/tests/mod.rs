@@ -2,5 +2,6 @@
 
 mod golden;
 mod laws;
+mod memory;
 mod render;
 mod world;

@@ -31,10 +31,11 @@ impl World {
             let bundle = bundle(&facts.trust_domain, number);
             world.view.bundles.insert(facts.trust_domain.clone(), bundle);
             for (id, own) in &local.exports {
-                let mut export = own.export.clone();
+                let mut export = own.export.as_ref().clone();
                 export.first_seen = UnixMillis(u64::from(number));
                 export.generation = Generation(1);
-                world.view.exports.entry(id.clone()).or_default().insert(facts.cluster.clone(), export);
+                let exporters = world.view.exports.entry(id.clone()).or_default();
+                Arc::make_mut(exporters).insert(facts.cluster.clone(), export);
             }
             world.locals.insert(facts.cluster, local);
         }
@@ -70,6 +71,7 @@ pub(super) fn config(cluster: &str) -> PlanConfig {
         bundle: Some(bundle(&facts.trust_domain, 0)),
         trust_domain: facts.trust_domain,
         vip_view: VipView::new(&[IpFamily::IPv4], &["127.241.0.0/16".parse().unwrap()]).unwrap(),
+        listen_ports: None,
     }
 }
 

@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime};
 
 use federation_api::gateway as wire;
-use federation_api::gateway::gateway_control_client::GatewayControlClient;
 use federation_kit::backoff::Backoff;
 use federation_kit::files::FileError;
 use federation_model::spiffe_id::SpiffeId;
@@ -11,7 +10,8 @@ use federation_model::trust_domain::TrustDomain;
 use federation_trust::{Identity, PeerError, PrivateKey, SharedBundles, TrustError, infra};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::time::Instant;
-use tonic::transport::Channel;
+
+use super::link::Control;
 
 /// Most certificates in a chain that is taken.
 const MAX_CHAIN: usize = 8;
@@ -101,8 +101,8 @@ impl Default for Schedule {
 }
 
 /// Has a new key signed. The key is made here and never leaves.
-pub async fn issue(
-    client: &mut GatewayControlClient<Channel>,
+pub(super) async fn issue(
+    client: &mut Control,
     domain: &TrustDomain,
     bundles: &SharedBundles,
 ) -> Result<Identity, RenewalError> {
@@ -123,4 +123,38 @@ pub async fn issue(
         identity.verify(&bundles, UnixTime::now()).map_err(RenewalError::NotBelieved)?;
     }
     Ok(identity)
+}
+
+#[cfg(test)]
+mod tests {
+    use federation_trust::{Authority, Lifetime, csr};
+
+    use super::*;
+
+    const LIFE: Duration = Duration::from_secs(3_600);
+
+    #[test]
+    fn a_certificate_is_renewed_at_half_of_its_life_and_at_once_if_it_is_none_of_ours() {
+        let now = SystemTime::now();
+        let domain: TrustDomain = "east.lab".parse().unwrap();
+        let authority = Authority::create(&domain, Lifetime::starting_at(now, 24 * LIFE)).unwrap();
+        let key = PrivateKey::generate().unwrap();
+        let request = csr::verified_key(&key.csr().unwrap().0).unwrap();
+        let chain = authority.issue(&request, &infra::gateway_id(&domain), Lifetime::starting_at(now, LIFE));
+        let identity = Identity::new(chain.unwrap(), &key).unwrap();
+
+        let (life, begun) =
+            (identity.not_after().duration_since(identity.not_before()).unwrap(), identity.not_before());
+        for jitter in [0.0, 0.5, 1.0] {
+            let schedule = Schedule { jitter, ..Schedule::new() };
+            let wait = |id, after: f64| schedule.wait(id, &domain, begun + life.mul_f64(after));
+            assert!(!wait(Some(&identity), 0.0).is_zero());
+            assert!(!wait(Some(&identity), 0.49).is_zero(), "not before half");
+            // The spread is at most a tenth of the half.
+            assert!(wait(Some(&identity), 0.551).is_zero(), "and well before the end");
+            assert!(wait(None, 0.0).is_zero());
+            let elsewhere = "west.lab".parse().unwrap();
+            assert!(schedule.wait(Some(&identity), &elsewhere, begun).is_zero(), "of another cluster");
+        }
+    }
 }

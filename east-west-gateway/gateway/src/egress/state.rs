@@ -16,7 +16,7 @@ pub struct EgressState {
 /// One wanted address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenerStatus {
-    /// The VIP and port.
+    /// The address and port.
     pub listen: SocketAddr,
     /// What is served there.
     pub target: ServicePortId,
@@ -33,14 +33,29 @@ pub enum ListenerState {
     Failed(String),
 }
 
+/// Most problems of one report; the agent keeps no more.
+const MAX_PROBLEMS: usize = 48;
+
 impl EgressState {
-    /// What the agent should hear: one sentence for each address that is not served.
-    pub fn problems(&self) -> impl Iterator<Item = String> {
-        self.listeners.iter().filter_map(|listener| match &listener.state {
+    /// How many are served.
+    pub fn listening(&self) -> usize {
+        self.listeners.iter().filter(|listener| listener.state == ListenerState::Listening).count()
+    }
+
+    /// What the agent should hear: one sentence for each address that is not served, within a bound.
+    pub fn problems(&self) -> Vec<String> {
+        let failed = |listener: &ListenerStatus| match &listener.state {
             ListenerState::Listening => None,
             ListenerState::Failed(error) => {
                 Some(format!("egress {}:{}: {error}", listener.target.service, listener.target.port))
             }
-        })
+        };
+        let mut all = self.listeners.iter().filter_map(failed);
+        let mut told: Vec<String> = all.by_ref().take(MAX_PROBLEMS).collect();
+        let more = all.count();
+        if more > 0 {
+            told.push(format!("egress: {more} more listeners failed, see /status of the gateway"));
+        }
+        told
     }
 }

@@ -8,6 +8,8 @@ mod clients;
 mod egress;
 mod fake_agent;
 mod ingress;
+mod listen_ports;
+mod pod;
 mod refusals;
 mod source;
 mod world;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use federation_kit::testing::eventually;
+
 use crate::backends;
 use crate::clients::{Caller, ask};
 use crate::fake_agent::{FakeAgent, message};
@@ -34,7 +36,9 @@ async fn a_gateway_serves_without_its_agent_also_after_a_restart() {
     gateway.stop(Duration::from_secs(5)).await;
 
     let gateway = Running::start(&socket, &data).await;
-    assert!(gateway.process.readiness.is_ready(), "what is on disk is in force before anything is served");
+    // What is on disk is in force before anything is served, and the egress follows.
+    assert_eq!(gateway.plane.current().map(|applied| applied.version.clone()), Some("v1".to_owned()));
+    gateway.ready().await;
     works(&pki, &gateway).await;
 
     // The agent comes back with something new.
@@ -116,5 +120,25 @@ async fn a_gateway_that_moves_to_another_cluster_gets_that_clusters_certificate(
             .get()
             .is_some_and(|identity| identity.id().to_string() == "spiffe://south.lab/isthmus/gateway")
     };
-    federation_kit::testing::eventually(DEADLINE, moved).await.unwrap();
+    eventually(DEADLINE, moved).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_certificate_is_replaced_long_before_it_runs_out() {
+    // Dated back by a minute, so that half of its life is over a few seconds from now.
+    let mut pki = Pki::new();
+    pki.gateway_life = Duration::from_secs(64);
+    let backend = backends::after_end("west").await;
+    let mut config = pki.config("west");
+    config.ingress.insert(port("demo/echo", 80), route(&["*"], false, &[backend.address]));
+    let agent = FakeAgent::start(&pki, "v1", &config).await;
+    let directory = tempfile::tempdir().unwrap();
+    let gateway = Running::start(&agent.address, directory.path()).await;
+    gateway.ready().await;
+    let first = gateway.plane.identity.get().unwrap();
+    let renewed = eventually(DEADLINE, async || {
+        gateway.plane.identity.get().is_some_and(|now| now.not_after() > first.not_after())
+    });
+    renewed.await.unwrap();
+    works(&pki, &gateway).await;
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, SystemTime};
 
 use east_west_gateway_gateway::app::{Addresses, Gateway};
-use east_west_gateway_gateway::config::{Config, Egress, Limits};
+use east_west_gateway_gateway::config::{AgentAddress, Config, Egress, Limits};
 use east_west_gateway_gateway::egress::EgressState;
 use east_west_gateway_gateway::plane::Plane;
 use federation_kit::daemon::Process;
@@ -30,12 +30,17 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 /// The authority of each cluster's domain.
 pub(crate) struct Pki {
     authorities: BTreeMap<TrustDomain, Authority>,
+    /// How long the certificates hold that an agent gives to its gateway.
+    pub(crate) gateway_life: Duration,
 }
 
 impl Pki {
     pub(crate) fn new() -> Self {
         let domains = ["east.lab", "west.lab", "south.lab"];
-        Self { authorities: domains.map(|name| (name.parse().unwrap(), authority(name))).into() }
+        Self {
+            authorities: domains.map(|name| (name.parse().unwrap(), authority(name))).into(),
+            gateway_life: Duration::from_secs(3_600),
+        }
     }
 
     pub(crate) fn authority(&self, domain: &str) -> &Authority {
@@ -135,6 +140,23 @@ pub(crate) fn vip() -> IpAddr {
     Ipv4Addr::new(127, 64 + high, low, NEXT.fetch_add(1, Ordering::Relaxed)).into()
 }
 
+/// The configuration of a gateway beside its agent, on ports that the system chooses.
+pub(crate) fn configured(agent: &LocalAddr, data_dir: &Path) -> Config {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    Config {
+        name: "gw-1".to_owned(),
+        agent: AgentAddress::Local(agent.clone()),
+        agent_ca: "/nowhere/ca.pem".into(),
+        trust_domain: None,
+        agent_token_file: "/nowhere/token".into(),
+        data_dir: data_dir.to_owned(),
+        listen: any,
+        http_listen: any,
+        egress: Egress::default(),
+        limits: Limits::default(),
+    }
+}
+
 /// A gateway that runs in this process.
 pub(crate) struct Running {
     pub(crate) addresses: Addresses,
@@ -150,18 +172,12 @@ impl Running {
     }
 
     pub(crate) async fn start_with(agent: &LocalAddr, data_dir: &Path, limits: Limits) -> Self {
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config = Config {
-            name: "gw-1".to_owned(),
-            agent: agent.clone(),
-            data_dir: data_dir.to_owned(),
-            listen: any,
-            http_listen: any,
-            egress: Egress { enabled: true },
-            limits,
-        };
+        Self::start_configured(&Config { limits, ..configured(agent, data_dir) }).await
+    }
+
+    pub(crate) async fn start_configured(config: &Config) -> Self {
         let (trigger, process) = Process::new("isthmus-gateway");
-        let gateway = Gateway::bind(&config, &process).await.unwrap();
+        let gateway = Gateway::bind(config, &process).await.unwrap();
         let (addresses, plane, egress) = (gateway.addresses(), gateway.plane().clone(), gateway.egress());
         gateway.run(&process);
         Self { addresses, plane, egress, process, trigger }

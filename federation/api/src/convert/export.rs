@@ -97,6 +97,7 @@ fn ports(from: Vec<wire::ServicePort>) -> Result<Vec<ServicePort>, ConvertError>
 fn port(from: wire::ServicePort) -> Result<ServicePort, ConvertError> {
     let protocol = match field::variant("protocol", from.protocol)? {
         wire::Protocol::Udp => Protocol::Udp,
+        wire::Protocol::Sctp => Protocol::Sctp,
         wire::Protocol::Tcp | wire::Protocol::Unspecified => Protocol::Tcp,
     };
     let app_protocol = field::bounded("app_protocol", from.app_protocol, MAX_QUALIFIED_NAME)?;
@@ -202,6 +203,7 @@ impl From<&ServicePort> for wire::ServicePort {
         let protocol = match from.protocol {
             Protocol::Tcp => wire::Protocol::Tcp,
             Protocol::Udp => wire::Protocol::Udp,
+            Protocol::Sctp => wire::Protocol::Sctp,
         };
         Self {
             name: field::text_or_empty(from.name.as_ref()),

@@ -241,6 +241,7 @@ pub enum Protocol {
     Unspecified = 0,
     Tcp = 1,
     Udp = 2,
+    Sctp = 3,
 }
 impl Protocol {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -252,6 +253,7 @@ impl Protocol {
             Self::Unspecified => "PROTOCOL_UNSPECIFIED",
             Self::Tcp => "PROTOCOL_TCP",
             Self::Udp => "PROTOCOL_UDP",
+            Self::Sctp => "PROTOCOL_SCTP",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -260,6 +262,7 @@ impl Protocol {
             "PROTOCOL_UNSPECIFIED" => Some(Self::Unspecified),
             "PROTOCOL_TCP" => Some(Self::Tcp),
             "PROTOCOL_UDP" => Some(Self::Udp),
+            "PROTOCOL_SCTP" => Some(Self::Sctp),
             _ => None,
         }
     }

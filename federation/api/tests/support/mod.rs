@@ -119,7 +119,7 @@ pub(crate) fn vip() -> impl Strategy<Value = (ServiceId, Vip)> {
 /// Ports with unique names and numbers; a single one may have no name.
 fn ports() -> impl Strategy<Value = Vec<ServicePort>> {
     let app = || option::of("[a-z./]{1,20}");
-    let protocol = || prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp)];
+    let protocol = || prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp), Just(Protocol::Sctp)];
     let named = (btree_set(label(), 0..5), btree_set((protocol(), port()), 5), vec(app(), 5)).prop_map(
         |(names, numbers, apps): (BTreeSet<PortName>, _, _)| {
             let all = names.into_iter().zip(numbers).zip(apps);

@@ -1,5 +1,6 @@
 //! One file per verb: what is asked, and the report that it makes.
 
+pub mod ca;
 pub mod clusters;
 pub mod completions;
 pub mod explain;
@@ -9,10 +10,10 @@ pub mod status;
 pub mod token;
 pub mod version;
 
-use crate::arguments::{Arguments, Token, Verb};
+use crate::arguments::{Arguments, Ca, Format, Token, TokenFormat, Verb};
 use crate::connect::Federation;
 use crate::failure::Failure;
-use crate::output::print;
+use crate::output::{print, write};
 
 /// Runs one verb.
 pub async fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -28,10 +29,20 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
             report.verdict()
         }
         Verb::Members => print(&members::ask(&connect()?).await?, output),
-        Verb::Token(Token::Create { cluster, ttl }) => {
+        Verb::Ca(Ca::Init { clusterset, out, days }) => print(&ca::init(&clusterset, &out, days)?, output),
+        Verb::Ca(Ca::Admin { clusterset, ca, name, out, days }) => {
+            print(&ca::admin(&clusterset, &ca, &name, &out, days)?, output)
+        }
+        Verb::Token(Token::Create { cluster, ttl, format, namespace, name }) => {
             let created = token::create(&connect()?, &cluster, ttl).await?;
             eprint!("{}", created.note());
-            print(&created, output)
+            match (format, output) {
+                (TokenFormat::Token, _) => print(&created, output),
+                (TokenFormat::Secret, Format::Table) => write(created.secret(&namespace, &name).as_bytes()),
+                (TokenFormat::Secret, Format::Json) => {
+                    print(&created.secret_object(&namespace, &name), output)
+                }
+            }
         }
         Verb::Version => print(&version::ask(&access).await, output),
         Verb::Completions { shell } => completions::run(shell),

@@ -1,6 +1,5 @@
 //! `services`: what can be called in the clusterset, and who offers it.
 
-use federation_model::export::Protocol;
 use federation_model::{ExportKind, ExportScope, Import, MtlsMode, ServiceId, ServicePort};
 use serde::Serialize;
 
@@ -100,10 +99,7 @@ fn line(catalogue: &Catalogue, id: &ServiceId) -> ServiceLine {
 
 /// `http:8080/TCP`, or without the name if it has none.
 pub fn port_text(port: &ServicePort) -> String {
-    let protocol = match port.protocol {
-        Protocol::Tcp => "TCP",
-        Protocol::Udp => "UDP",
-    };
+    let protocol = port.protocol.as_str();
     match &port.name {
         Some(name) => format!("{name}:{}/{protocol}", port.port),
         None => format!("{}/{protocol}", port.port),

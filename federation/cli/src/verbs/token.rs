@@ -2,6 +2,7 @@
 
 use federation_model::ClusterId;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::connect::Federation;
 use crate::failure::Failure;
@@ -18,6 +19,17 @@ pub struct CreatedToken {
     pub expires_unix_millis: u64,
     /// How long it is good for, in seconds.
     pub ttl_seconds: u64,
+}
+
+/// A Secret, as a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct SecretObject(Value);
+
+impl Report for SecretObject {
+    fn to_text(&self) -> String {
+        format!("{:#}\n", self.0)
+    }
 }
 
 /// Makes one.
@@ -39,10 +51,47 @@ impl Report for CreatedToken {
 }
 
 impl CreatedToken {
+    /// A Secret of Kubernetes with the token under the key `token`: where the chart's agent looks for it.
+    pub fn secret_object(&self, namespace: &str, name: &str) -> SecretObject {
+        SecretObject(json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "labels": {"app.kubernetes.io/part-of": "isthmus"},
+                "annotations": {"isthmus.dev/cluster": self.cluster},
+            },
+            "type": "Opaque",
+            "stringData": {"token": self.token},
+        }))
+    }
+
+    /// The same as YAML, for `kubectl apply -f -`. Names are labels, a token is of letters, digits, dots, dashes and
+    /// underscores: nothing needs quoting but what could be read as a number.
+    pub fn secret(&self, namespace: &str, name: &str) -> String {
+        format!(
+            "apiVersion: v1\n\
+             kind: Secret\n\
+             metadata:\n  \
+               name: \"{name}\"\n  \
+               namespace: \"{namespace}\"\n  \
+               labels:\n    \
+                 app.kubernetes.io/part-of: isthmus\n  \
+               annotations:\n    \
+                 isthmus.dev/cluster: \"{cluster}\"\n\
+             type: Opaque\n\
+             stringData:\n  \
+               token: \"{token}\"\n",
+            cluster = self.cluster,
+            token = self.token,
+        )
+    }
+
     /// What a person should know, for standard error.
     pub fn note(&self) -> String {
         format!(
-            "Good once, for {}, to join as {}. Put it into the file that the agent's join.token_file names.\n",
+            "Good once, for {}, to join as {}. Put it into the file that the agent's join.token_file names, or apply it\nto that cluster if it is a Secret.\n",
             age(self.ttl_seconds.saturating_mul(1_000)),
             self.cluster
         )

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "test data that is right or the test is wrong")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use federation_cli::catalogue::Catalogue;
 use federation_model::bundle::AuthorityDer;
@@ -36,7 +37,7 @@ pub(crate) fn seen_by(cluster: &str) -> Catalogue {
     all.view
         .exports
         .values_mut()
-        .for_each(|exporters| exporters.retain(|_, export| export.visible_to(&cluster)));
+        .for_each(|exporters| Arc::make_mut(exporters).retain(|_, export| export.visible_to(&cluster)));
     all.view.exports.retain(|_, exporters| !exporters.is_empty());
     let visible: Vec<ServiceId> = all.view.exports.keys().cloned().collect();
     all.view.vips.retain(|service, _| visible.contains(service));

@@ -19,7 +19,7 @@ use super::{Desired, ItemState as State};
 #[derive(Debug)]
 struct Entry {
     /// Absent: to be withdrawn.
-    wanted: Option<Export>,
+    wanted: Option<Arc<Export>>,
     /// Absent: changed since it was last said, and to be counted when it is said.
     generation: Option<Generation>,
 }
@@ -48,7 +48,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new(desired: Arc<Desired>, version: String, status: watch::Sender<PublishStatus>) -> Self {
-        let new_entry = |export: &Export| Entry { wanted: Some(export.clone()), generation: None };
+        let new_entry = |export: &Arc<Export>| Entry { wanted: Some(Arc::clone(export)), generation: None };
         let entries = desired.exports.iter().map(|(id, export)| (id.clone(), new_entry(export))).collect();
         status.send_modify(|status| {
             status.bundle = desired.bundle.as_ref().map(|_| State::Pending);
@@ -118,9 +118,9 @@ impl Ledger {
         }
     }
 
-    fn want(&mut self, id: ServiceId, export: Option<&Export>) {
+    fn want(&mut self, id: ServiceId, export: Option<&Arc<Export>>) {
         let same = match (self.entries.get(&id).map(|entry| &entry.wanted), export) {
-            (Some(Some(old)), Some(new)) => old.same_content(new),
+            (Some(Some(old)), Some(new)) => Arc::ptr_eq(old, new) || old.same_content(new),
             (Some(None), None) | (None, None) => true,
             _ => false,
         };
@@ -184,7 +184,9 @@ impl Ledger {
                         None => *entry.generation.insert(self.generations.next(now, present(&id))),
                     };
                     break match &entry.wanted {
-                        Some(export) => Say::Put(wire::Export { generation: generation.0, ..export.into() }),
+                        Some(export) => {
+                            Say::Put(wire::Export { generation: generation.0, ..export.as_ref().into() })
+                        }
                         None => Say::Remove(wire::RemoveExport {
                             service: Some((&id).into()),
                             generation: generation.0,

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::export::{ExportKind, ExportScope, Locality, MtlsMode, ServicePort, SessionAffinity};
 use crate::ids::{Generation, InstanceId};
@@ -67,7 +69,7 @@ fn view(given: &[Given]) -> FederationView {
         let cluster = cluster(given);
         if let Some(ready) = given.ready {
             let export = export(given.id, ready, &[(Some("http"), Protocol::Tcp, 80)]);
-            view.exports.entry(service()).or_default().insert(cluster.id.clone(), export);
+            Arc::make_mut(view.exports.entry(service()).or_default()).insert(cluster.id.clone(), export);
         }
         view.clusters.insert(cluster.id.clone(), cluster);
     }
@@ -157,7 +159,7 @@ fn who_does_not_serve_the_merged_port_is_left_out() {
         Given { id: "south", region: None, alive: true, ready: Some(1) },
         Given { id: "west", region: None, alive: true, ready: Some(1) },
     ]);
-    let exporters = view.exports.get_mut(&service()).unwrap();
+    let exporters = Arc::make_mut(view.exports.get_mut(&service()).unwrap());
     // Of equal age `east` wins by name; the same number under another name is another port.
     exporters.insert("south".parse().unwrap(), export("south", 1, &[(Some("web"), Protocol::Tcp, 80)]));
     exporters.insert("west".parse().unwrap(), export("west", 1, &[(Some("other"), Protocol::Tcp, 81)]));
@@ -173,7 +175,7 @@ fn tcp_is_meant_where_udp_has_the_same_number() {
         Given { id: "east", region: None, alive: true, ready: Some(1) },
         Given { id: "west", region: None, alive: true, ready: Some(1) },
     ]);
-    let exporters = view.exports.get_mut(&service()).unwrap();
+    let exporters = Arc::make_mut(view.exports.get_mut(&service()).unwrap());
     exporters.insert("east".parse().unwrap(), export("east", 1, &[(Some("dns"), Protocol::Udp, 80)]));
     exporters.insert("west".parse().unwrap(), export("west", 1, &[(Some("dns-tcp"), Protocol::Tcp, 80)]));
     assert_eq!(order("north", &view), [line(0, "west", "no region given, 1 ready")]);

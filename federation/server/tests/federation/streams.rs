@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use federation_api::federation as wire;
 use federation_api::federation::federation_client::FederationClient;
 use federation_api::federation::watch_response::Message;
-use federation_model::{FederationView, Item, ItemKey, Revision};
+use federation_model::{Exporters, FederationView, Item, ItemKey, Revision};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -115,7 +115,7 @@ impl Watcher {
 
     /// Service name → exporters, as seen.
     pub(crate) fn exports(&self) -> BTreeMap<String, Vec<String>> {
-        let names = |by: &BTreeMap<_, _>| by.keys().map(ToString::to_string).collect();
+        let names = |by: &Exporters| by.keys().map(ToString::to_string).collect();
         self.view.exports.iter().map(|(service, by)| (service.name.to_string(), names(by))).collect()
     }
 }

@@ -82,3 +82,18 @@ fn a_bundle_round_trips_through_pem() {
     let again = bundle_from_pem(&bundle.trust_domain, &bundle_to_pem(&bundle)).unwrap();
     assert_eq!(again.authorities, bundle.authorities);
 }
+
+#[test]
+fn the_domain_of_a_file_is_what_its_authorities_agree_on() {
+    let pem = |domains: &[&str]| {
+        bundle_to_pem(&bundle("east.lab", domains.iter().map(|domain| authority(domain)).collect()))
+    };
+    let east: TrustDomain = "east.lab".parse().unwrap();
+    assert_eq!(domain_in_pem(&pem(&["east.lab", "east.lab"])).unwrap(), Some(east));
+    assert_eq!(domain_in_pem(&pem(&["east.lab", "west.lab"])).unwrap(), None);
+    let nameless =
+        rcgen::CertificateParams::default().self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+    let nameless = bundle("east.lab", vec![AuthorityDer(nameless.der().to_vec())]);
+    assert_eq!(domain_in_pem(&bundle_to_pem(&nameless)).unwrap(), None);
+    assert!(domain_in_pem("nothing").is_err());
+}

@@ -6,6 +6,7 @@ mod completions;
 mod curl;
 mod dig;
 mod down;
+mod kind_check;
 mod logs;
 mod process;
 mod status;
@@ -75,6 +76,8 @@ enum Verb {
     Dig(dig::Dig),
     /// The scripted tour: every promise, tried on a lab of its own.
     Check(check::Check),
+    /// The tour of a kind lab, in real pods; deploy/kind/up.sh makes one.
+    KindCheck(kind_check::KindCheck),
     /// Print a completion script for a shell.
     Completions(completions::Completions),
     /// A sample HTTP server.
@@ -112,6 +115,7 @@ async fn dispatch(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Curl(curl) => curl::run(&curl).await,
         Verb::Dig(dig) => dig::run(&dig).await,
         Verb::Check(check) => check::run(&check).await,
+        Verb::KindCheck(check) => kind_check::run(&check).await,
         Verb::Completions(completions) => completions::run(&completions),
         Verb::Backend(backend) => backend::run(backend).await,
         Verb::Supervise(request) => supervise::run(request).await,

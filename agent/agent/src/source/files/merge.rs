@@ -28,6 +28,7 @@ pub(super) fn merge<'a>(files: impl Iterator<Item = (&'a str, &'a [Found])>) -> 
                         severity: Severity::Error,
                         reason: Reason::Duplicate,
                         file: file.to_owned(),
+                        object: None,
                         line: Some(place.line),
                         column: Some(place.column),
                         field: Some("metadata.name".to_owned()),

@@ -7,7 +7,7 @@ use envoy_types::pb::envoy::config::listener::v3 as lds;
 use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3 as hcm;
 use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::{TcpProxy, tcp_proxy};
-use federation_model::data_plane::{AppProtocol, GatewayConfig};
+use federation_model::data_plane::{AppProtocol, OutboundPort, ServicePortId};
 use hcm::http_connection_manager::{CodecType, RouteSpecifier, UpgradeConfig};
 use prost::{Message, Name};
 
@@ -49,24 +49,22 @@ pub fn outbound_http(at: SocketAddr) -> lds::Listener {
     }
 }
 
-/// A listener `<vip>_<port>` for each address of each TCP port. Without a socket of its own it serves connections that
+/// A listener `<vip>_<port>` for each address of a TCP port. Without a socket of its own it serves connections that
 /// were redirected to another listener.
-pub fn tcp(config: &GatewayConfig, bind: bool) -> Vec<lds::Listener> {
-    let tcp = config.egress.iter().filter(|(_, port)| port.app == AppProtocol::Tcp);
-    let places = tcp.flat_map(|(id, port)| port.vip.iter().map(move |vip| (id, *vip)));
-    places
-        .map(|(id, vip)| lds::Listener {
-            name: format!("{vip}_{}", id.port),
-            address: Some(address(SocketAddr::new(vip, id.port.get()))),
-            filter_chains: vec![lds::FilterChain {
-                filters: vec![tcp_proxy(&id.envoy_cluster())],
-                ..lds::FilterChain::default()
-            }],
-            bind_to_port: Some(flag(bind)),
-            traffic_direction: TrafficDirection::Outbound.into(),
-            ..lds::Listener::default()
-        })
-        .collect()
+pub fn tcp(id: &ServicePortId, port: &OutboundPort, bind: bool) -> Vec<lds::Listener> {
+    let vips = port.vip.iter().filter(|_| port.app == AppProtocol::Tcp);
+    vips.map(|&vip| lds::Listener {
+        name: format!("{vip}_{}", id.port),
+        address: Some(address(SocketAddr::new(vip, id.port.get()))),
+        filter_chains: vec![lds::FilterChain {
+            filters: vec![tcp_proxy(&id.envoy_cluster())],
+            ..lds::FilterChain::default()
+        }],
+        bind_to_port: Some(flag(bind)),
+        traffic_direction: TrafficDirection::Outbound.into(),
+        ..lds::Listener::default()
+    })
+    .collect()
 }
 
 /// A filter that hands a connection to a cluster.

@@ -1,7 +1,7 @@
 //! From the plan's gateway configuration to the resources of one node. Pure.
 //!
 //! Reading order: [`tls`] (how peers are believed) → [`cluster`] and [`endpoint`] → [`route`] → [`listener`] and
-//! [`inbound`] → [`secret`].
+//! [`inbound`] → [`secret`] → [`SharedBuilder`] (what is not made again).
 
 pub mod cluster;
 pub mod endpoint;
@@ -10,58 +10,49 @@ pub mod listener;
 mod parts;
 pub mod route;
 pub mod secret;
+mod shared;
 pub mod tls;
-
-use std::collections::BTreeMap;
 
 use federation_model::data_plane::GatewayConfig;
 use federation_trust::Identity;
 
-use super::node::NodeInfo;
-use super::resource::{Resource, ResourceType, Snapshot};
+pub use shared::{Shared, SharedBuilder};
 
-/// All resources of a node.
+use super::node::NodeInfo;
+use super::resource::{ByName, Resource, ResourceType, Resources, Snapshot};
+
+/// All resources of a node: those that are `shared`, which were made from `config`, and its own.
 pub fn snapshot(
     sequence: u64,
     config: &GatewayConfig,
+    shared: &Shared,
     node: &NodeInfo,
     identity: Option<&Identity>,
 ) -> Snapshot {
-    let mut clusters = BTreeMap::new();
-    let mut endpoints = BTreeMap::new();
-    for (id, outbound) in &config.egress {
-        let name = id.envoy_cluster();
-        clusters.insert(name.clone(), Resource::new(&cluster::outbound(id, outbound)));
-        endpoints.insert(name, Resource::new(&endpoint::assignment(id, outbound)));
-    }
-    let mut listeners = BTreeMap::new();
-    let mut routes = BTreeMap::new();
-    if let Some(address) = node.meta.outbound {
-        listeners
-            .insert(listener::OUTBOUND_HTTP.to_owned(), Resource::new(&listener::outbound_http(address)));
-        routes.insert(listener::OUTBOUND_HTTP.to_owned(), Resource::new(&route::outbound_http(config)));
-    }
-    for made in listener::tcp(config, node.meta.bind_vips) {
-        listeners.insert(made.name.clone(), Resource::new(&made));
-    }
+    let mut clusters = ByName::new();
+    let mut listeners = ByName::new();
     for wanted in &node.meta.inbound {
         let made = inbound::listener(config, wanted);
         listeners.insert(made.name.clone(), Resource::new(&made));
         let made = inbound::cluster(wanted);
         clusters.insert(made.name.clone(), Resource::new(&made));
     }
-    let secrets = secret::all(config, identity).into_iter();
-    let secrets = secrets.map(|secret| (secret.name.clone(), Resource::new(&secret))).collect();
-    Snapshot::new(
-        sequence,
-        [
-            (ResourceType::Cluster, clusters),
-            (ResourceType::Endpoint, endpoints),
-            (ResourceType::Listener, listeners),
-            (ResourceType::Route, routes),
-            (ResourceType::Secret, secrets),
-        ],
-    )
+    let mut routes = Resources::shared(ByName::new());
+    if let Some(address) = node.meta.outbound {
+        listeners
+            .insert(listener::OUTBOUND_HTTP.to_owned(), Resource::new(&listener::outbound_http(address)));
+        routes = shared.routes.clone();
+    }
+    let identity = identity.map(secret::certificates).unwrap_or_default();
+    let identity = identity.into_iter().map(|secret| (secret.name.clone(), Resource::new(&secret)));
+    let types = [
+        (ResourceType::Cluster, shared.clusters.with(clusters)),
+        (ResourceType::Endpoint, shared.endpoints.clone()),
+        (ResourceType::Listener, shared.listeners(node.meta.bind_vips).with(listeners)),
+        (ResourceType::Route, routes),
+        (ResourceType::Secret, shared.validators.with(identity.collect())),
+    ];
+    Snapshot::new(sequence, types)
 }
 
 #[cfg(test)]

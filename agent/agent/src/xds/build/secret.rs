@@ -17,25 +17,26 @@ pub const ROOT_CA: &str = "ROOTCA";
 /// The roots of every domain, each for its own leaves only.
 pub const ALL: &str = "ALL";
 
-/// Every secret. Without an identity there is no [`DEFAULT`].
-pub fn all(config: &GatewayConfig, identity: Option<&Identity>) -> Vec<tls::Secret> {
+/// The proxy's own certificate, under both of its names.
+pub fn certificates(identity: &Identity) -> Vec<tls::Secret> {
+    let (chain, key) = identity.to_pem();
+    let certificate = tls::TlsCertificate {
+        certificate_chain: Some(inline(chain)),
+        private_key: Some(inline(key.to_string())),
+        ..tls::TlsCertificate::default()
+    };
+    let named = |name| {
+        let certificate = tls::secret::Type::TlsCertificate(certificate.clone());
+        tls::Secret { name, r#type: Some(certificate) }
+    };
+    [DEFAULT.to_owned(), identity.id().to_string()].map(named).into()
+}
+
+/// By which every proxy believes others.
+pub fn validators(config: &GatewayConfig) -> Vec<tls::Secret> {
     let domains: Vec<Validated> =
         config.bundles.iter().filter_map(|(domain, bundle)| validated(domain, bundle)).collect();
     let mut secrets = Vec::new();
-    if let Some(identity) = identity {
-        let (chain, key) = identity.to_pem();
-        let certificate = tls::TlsCertificate {
-            certificate_chain: Some(inline(chain)),
-            private_key: Some(inline(key.to_string())),
-            ..tls::TlsCertificate::default()
-        };
-        for name in [DEFAULT.to_owned(), identity.id().to_string()] {
-            secrets.push(tls::Secret {
-                name,
-                r#type: Some(tls::secret::Type::TlsCertificate(certificate.clone())),
-            });
-        }
-    }
     for domain in &domains {
         secrets.push(validator(format!("spiffe://{}", domain.name), vec![domain.clone()]));
         if domain.name == config.trust_domain.as_str() {

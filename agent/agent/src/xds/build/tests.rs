@@ -22,10 +22,10 @@ use federation_model::{Bundle, ExportScope, TrustDomain};
 use federation_trust::{Authority, Lifetime};
 use prost::{Message, Name};
 
-use super::{cluster, endpoint, inbound, listener, route, secret, snapshot};
+use super::{SharedBuilder, cluster, endpoint, inbound, listener, route, secret, snapshot};
 use crate::control::{IssueIdentity, LocalAuthority};
 use crate::xds::node::{Inbound, NodeInfo, NodeMeta};
-use crate::xds::resource::ResourceType;
+use crate::xds::resource::{ResourceType, Snapshot};
 
 /// Debug output without empty fields, and with packed messages of our types unpacked in place.
 fn show(message: &impl Debug) -> String {
@@ -175,8 +175,11 @@ fn routes_have_every_domain_once() {
 
 #[test]
 fn tcp_listeners_are_bound_on_request() {
-    insta::assert_snapshot!(show(&listener::tcp(&config(), true)));
-    let unbound = listener::tcp(&config(), false);
+    let of_all = |bind| -> Vec<_> {
+        config().egress.iter().flat_map(|(id, port)| listener::tcp(id, port, bind)).collect()
+    };
+    insta::assert_snapshot!(show(&of_all(true)));
+    let unbound = of_all(false);
     assert!(!unbound[0].bind_to_port.unwrap().value);
 }
 
@@ -200,7 +203,7 @@ fn an_inbound_listener_asks_for_certificates_and_lets_in_the_scope() {
 #[test]
 fn a_node_gets_what_it_wants() {
     let names = |meta: NodeMeta| {
-        let snapshot = snapshot(1, &config(), &NodeInfo { id: "a".to_owned(), meta }, None);
+        let snapshot = alone(1, &config(), &NodeInfo { id: "a".to_owned(), meta });
         let of = |kind| snapshot.of(kind).iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
         ResourceType::ALL.map(|kind| format!("{}: {}", kind.short(), of(kind).join(" "))).join("\n")
     };
@@ -213,7 +216,7 @@ fn a_node_gets_what_it_wants() {
     ");
     let outbound = Some("127.0.0.1:15001".parse().unwrap());
     insta::assert_snapshot!(names(NodeMeta { outbound, inbound: vec![inbound("shop")], ..NodeMeta::default() }), @r"
-    cds: inbound|443||127.0.0.1:8080 outbound|5432||db.data.svc.clusterset.local outbound|8080||echo.demo.svc.clusterset.local outbound|80||echo.demo.svc.clusterset.local outbound|80||zz.demo.svc.clusterset.local
+    cds: outbound|5432||db.data.svc.clusterset.local outbound|8080||echo.demo.svc.clusterset.local outbound|80||echo.demo.svc.clusterset.local outbound|80||zz.demo.svc.clusterset.local inbound|443||127.0.0.1:8080
     eds: outbound|5432||db.data.svc.clusterset.local outbound|8080||echo.demo.svc.clusterset.local outbound|80||echo.demo.svc.clusterset.local outbound|80||zz.demo.svc.clusterset.local
     lds: 240.240.0.2_5432 inbound_10.0.0.5:15006 outbound_http
     rds: outbound_http
@@ -227,9 +230,49 @@ fn equal_configurations_have_equal_versions() {
         id: "a".to_owned(),
         meta: NodeMeta { inbound: vec![inbound("shop")], ..NodeMeta::default() },
     };
-    let once = snapshot(1, &config(), &node, None);
+    let once = alone(1, &config(), &node);
     for _ in 0..20 {
-        assert_eq!(snapshot(1, &config(), &node, None), once);
+        assert_eq!(alone(1, &config(), &node), once);
+    }
+}
+
+/// A snapshot from a builder that knows of no other configuration.
+fn alone(sequence: u64, config: &GatewayConfig, node: &NodeInfo) -> Snapshot {
+    let shared = SharedBuilder::default().build(&Arc::new(config.clone()));
+    snapshot(sequence, config, &shared, node, None)
+}
+
+/// Changes a configuration in one of the ways in which it may change.
+fn change(config: &mut GatewayConfig, how: u8, which: usize) {
+    let keys: Vec<_> = config.egress.keys().cloned().collect();
+    let Some(id) = keys.get(which % keys.len().max(1)) else { return *config = self::config() };
+    match how {
+        0 => drop(config.egress.remove(id)),
+        1 => config.egress.get_mut(id).unwrap().groups.clear(),
+        2 => config.egress.get_mut(id).unwrap().app = AppProtocol::Tcp,
+        3 => config.egress.get_mut(id).unwrap().app = AppProtocol::Http,
+        4 => config.egress.get_mut(id).unwrap().vip = vec!["240.240.0.9".parse().unwrap()],
+        5 => config.trust_domain = domain("west"),
+        6 => *config = self::config(),
+        _ => {}
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn a_builder_with_a_memory_makes_what_one_without_makes(
+        steps in proptest::collection::vec((0..8u8, 0..4usize), 1..12),
+        bind_vips: bool,
+    ) {
+        let outbound = Some("127.0.0.1:15001".parse().unwrap());
+        let node = NodeInfo { id: "a".to_owned(), meta: NodeMeta { outbound, bind_vips, ..NodeMeta::default() } };
+        let mut builder = SharedBuilder::default();
+        let mut config = config();
+        for (how, which) in steps {
+            change(&mut config, how, which);
+            let shared = builder.build(&Arc::new(config.clone()));
+            proptest::prop_assert_eq!(snapshot(1, &config, &shared, &node, None), alone(1, &config, &node));
+        }
     }
 }
 
@@ -253,7 +296,8 @@ fn secrets_keep_domains_apart_and_leave_out_what_is_no_authority() {
     ]);
     let issuer = LocalAuthority::new(Arc::clone(&east), Duration::from_secs(600));
     let identity = issuer.identity_for(&"spiffe://east.lab/ns/demo/sa/client".parse().unwrap()).unwrap();
-    let secrets = secret::all(&config, Some(&identity));
+    let secrets: Vec<_> =
+        secret::certificates(&identity).into_iter().chain(secret::validators(&config)).collect();
     let names: Vec<&str> = secrets.iter().map(|secret| secret.name.as_str()).collect();
     let id = "spiffe://east.lab/ns/demo/sa/client";
     assert_eq!(names, ["default", id, "spiffe://east.lab", "ROOTCA", "spiffe://west.lab", "ALL"]);
@@ -270,5 +314,5 @@ fn secrets_keep_domains_apart_and_leave_out_what_is_no_authority() {
     assert_eq!(validated(&secrets[3]), ["east.lab"]);
     assert_eq!(validated(&secrets[5]), ["east.lab", "west.lab"]);
     config.bundles.clear();
-    assert!(secret::all(&config, None).is_empty());
+    assert!(secret::validators(&config).is_empty());
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use envoy_types::pb::envoy::config::cluster::v3::Cluster;
 use envoy_types::pb::google::rpc::Status;
 
-use crate::xds::resource::{Resource, ResourceType, Snapshot};
+use crate::xds::resource::{Resource, ResourceType, Resources, Snapshot};
 
 pub(crate) fn snapshot(types: &[(ResourceType, &str)]) -> Arc<Snapshot> {
     let resources = types.iter().map(|(kind, all)| {
@@ -15,7 +15,7 @@ pub(crate) fn snapshot(types: &[(ResourceType, &str)]) -> Arc<Snapshot> {
             let (name, content) = one.split_once('=').unwrap_or((one, ""));
             (name.to_owned(), resource(name, content))
         });
-        (*kind, all.collect())
+        (*kind, Resources::shared(all.collect()))
     });
     Arc::new(Snapshot::new(1, resources))
 }

@@ -1,12 +1,15 @@
 //! From requests to responses, for one stream. Pure state machines: what a proxy asked for and what it was sent.
 //!
 //! The two protocols share their words: a *step* is what one request leads to, a *verdict* what the proxy said about
-//! an earlier response.
+//! an earlier response, a *subscription* what it asked for of one type and what it has of it.
+//!
+//! Both send the endpoints of a cluster that changed again: the proxy replaces it by a new one, which warms until it
+//! hears of its endpoints, although those did not change.
 
 pub mod delta;
 pub mod sotw;
+mod subscription;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::core::v3::Node;
@@ -90,18 +93,6 @@ pub trait Session: Send + 'static {
     fn settled(&self) -> bool;
     /// The present snapshot.
     fn snapshot(&self) -> &Arc<Snapshot>;
-}
-
-/// Clusters that a proxy has and that changed: it replaces them by new ones, which warm until they hear of their
-/// endpoints again, although those did not change.
-fn replaced_clusters<'a>(
-    had: impl Iterator<Item = (&'a String, &'a Arc<str>)>,
-    snapshot: &Snapshot,
-) -> BTreeSet<String> {
-    let clusters = snapshot.of(ResourceType::Cluster);
-    had.filter(|(name, version)| clusters.get(name).is_some_and(|now| now.version != **version))
-        .map(|(name, _)| name.clone())
-        .collect()
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ fn desired(exports: &[(&str, &str)]) -> Arc<Desired> {
             sequence: 1,
             refresh_hint: 1,
         }),
-        exports: exports.iter().map(|(name, label)| (service(name), export(name, label))).collect(),
+        exports: exports.iter().map(|(name, label)| (service(name), Arc::new(export(name, label)))).collect(),
     })
 }
 

@@ -42,6 +42,7 @@ impl Mistake {
             severity,
             reason: self.reason,
             file: file.to_owned(),
+            object: None,
             line: self.place.map(|place| place.line),
             column: self.place.map(|place| place.column),
             field: self.field,

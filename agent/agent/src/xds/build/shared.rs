@@ -1,0 +1,134 @@
+//! What every proxy of the cluster is told alike, made once for all of them, and again only where the configuration
+//! has changed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use federation_model::data_plane::{AppProtocol, GatewayConfig, OutboundPort, ServicePortId};
+
+use super::{cluster, endpoint, listener, route, secret};
+use crate::xds::resource::{ByName, Resource, Resources};
+
+/// The resources that do not depend on who asks.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Shared {
+    pub(super) clusters: Resources,
+    pub(super) endpoints: Resources,
+    pub(super) routes: Resources,
+    pub(super) validators: Resources,
+    /// Of TCP ports: without and with a socket on the VIP.
+    redirected: Resources,
+    bound: Resources,
+}
+
+impl Shared {
+    pub(super) fn listeners(&self, bind_vips: bool) -> &Resources {
+        if bind_vips { &self.bound } else { &self.redirected }
+    }
+}
+
+/// Makes [`Shared`] of one configuration after the other: what comes out depends on the last one only.
+#[derive(Debug, Default)]
+pub struct SharedBuilder {
+    last: Option<(Arc<GatewayConfig>, Arc<Shared>)>,
+    ports: BTreeMap<ServicePortId, Port>,
+}
+
+/// The resources of one port, and what they were made from.
+#[derive(Debug)]
+struct Port {
+    from: OutboundPort,
+    name: String,
+    cluster: Resource,
+    endpoints: Resource,
+    redirected: ByName,
+    bound: ByName,
+}
+
+impl SharedBuilder {
+    /// The resources of `config`.
+    pub fn build(&mut self, config: &Arc<GatewayConfig>) -> Arc<Shared> {
+        if let Some((from, shared)) = &self.last
+            && Arc::ptr_eq(from, config)
+        {
+            return Arc::clone(shared);
+        }
+        self.ports.retain(|id, _| config.egress.contains_key(id));
+        for (id, port) in &config.egress {
+            if self.ports.get(id).is_none_or(|known| known.from != *port) {
+                self.ports.insert(id.clone(), Port::new(id, port));
+            }
+        }
+        let shared = Arc::new(self.assemble(config));
+        self.last = Some((Arc::clone(config), Arc::clone(&shared)));
+        shared
+    }
+
+    fn assemble(&self, config: &GatewayConfig) -> Shared {
+        let none = Shared::default();
+        let (from, old) = self.last.as_ref().map(|(from, old)| (from.as_ref(), old.as_ref())).unzip();
+        let old = old.unwrap_or(&none);
+        let named = |of: fn(&Port) -> &Resource| {
+            self.ports.values().map(|port| (port.name.clone(), of(port).clone())).collect()
+        };
+        let listeners = |of: fn(&Port) -> &ByName| self.ports.values().flat_map(of).map(cloned).collect();
+        Shared {
+            clusters: old.clusters.followed_by(named(|port| &port.cluster)),
+            endpoints: old.endpoints.followed_by(named(|port| &port.endpoints)),
+            redirected: old.redirected.followed_by(listeners(|port| &port.redirected)),
+            bound: old.bound.followed_by(listeners(|port| &port.bound)),
+            routes: match from {
+                Some(from) if same_routes(from, config) => old.routes.clone(),
+                _ => routes(config),
+            },
+            validators: match from {
+                Some(from) if same_trust(from, config) => old.validators.clone(),
+                _ => validators(config),
+            },
+        }
+    }
+}
+
+impl Port {
+    fn new(id: &ServicePortId, port: &OutboundPort) -> Self {
+        let listeners = |bind| {
+            let made = listener::tcp(id, port, bind).into_iter();
+            made.map(|made| (made.name.clone(), Resource::new(&made))).collect()
+        };
+        Self {
+            from: port.clone(),
+            name: id.envoy_cluster(),
+            cluster: Resource::new(&cluster::outbound(id, port)),
+            endpoints: Resource::new(&endpoint::assignment(id, port)),
+            redirected: listeners(false),
+            bound: listeners(true),
+        }
+    }
+}
+
+fn cloned((name, resource): (&String, &Resource)) -> (String, Resource) {
+    (name.clone(), resource.clone())
+}
+
+fn routes(config: &GatewayConfig) -> Resources {
+    let made = route::outbound_http(config);
+    Resources::shared([(listener::OUTBOUND_HTTP.to_owned(), Resource::new(&made))].into())
+}
+
+/// Routes name clusters by ports and addresses, whoever stands behind them.
+fn same_routes(a: &GatewayConfig, b: &GatewayConfig) -> bool {
+    fn routed(config: &GatewayConfig) -> impl Iterator<Item = (&ServicePortId, &[std::net::IpAddr])> {
+        let http = config.egress.iter().filter(|(_, port)| port.app != AppProtocol::Tcp);
+        http.map(|(id, port)| (id, port.vip.as_slice()))
+    }
+    routed(a).eq(routed(b))
+}
+
+fn validators(config: &GatewayConfig) -> Resources {
+    let made = secret::validators(config).into_iter();
+    Resources::shared(made.map(|secret| (secret.name.clone(), Resource::new(&secret))).collect())
+}
+
+fn same_trust(a: &GatewayConfig, b: &GatewayConfig) -> bool {
+    a.trust_domain == b.trust_domain && a.bundles == b.bundles
+}

@@ -1,0 +1,84 @@
+//! [`plan`](super::plan()) with a memory: a service is planned again only where something that its plan is made from
+//! has changed.
+
+use std::collections::BTreeMap;
+
+use federation_model::data_plane::{GatewayConfig, OutboundPort, ServicePortId};
+use federation_model::{FederationView, ServiceId};
+
+use super::accepted::{Given, Surroundings};
+use super::service_plan::ServicePlan;
+use super::{PlanConfig, bundles, cluster_domains};
+use crate::desired::{Desired, DnsTable};
+use crate::local::LocalView;
+
+/// Plans again and again. Gives what [`plan`](super::plan()) would, whatever it was asked before.
+#[derive(Debug, Default)]
+pub struct Planner {
+    surroundings: Option<Surroundings>,
+    planned: BTreeMap<ServiceId, Planned>,
+}
+
+#[derive(Debug)]
+struct Planned {
+    given: Given,
+    plan: ServicePlan,
+}
+
+impl Planner {
+    /// The desired state.
+    pub fn plan(&mut self, view: &FederationView, local: &LocalView, config: &PlanConfig) -> Desired {
+        self.refresh(view, local, config);
+        let mut dns = DnsTable::default();
+        let mut ingress = BTreeMap::new();
+        let mut egress = BTreeMap::new();
+        for (id, Planned { plan, .. }) in &self.planned {
+            if let Some(records) = &plan.dns {
+                dns.services.insert(id.clone(), records.clone());
+            }
+            ingress.extend(plan.ingress.iter().cloned());
+            egress.extend(plan.egress.iter().map(|(id, port)| {
+                (id.clone(), OutboundPort { listen_port: config.listen_port(id), ..port.clone() })
+            }));
+        }
+        let cluster_domains = cluster_domains(view, config);
+        let gateway = GatewayConfig {
+            cluster: config.cluster.clone(),
+            trust_domain: config.trust_domain.clone(),
+            bundles: bundles(view, config, &cluster_domains),
+            cluster_domains,
+            ingress,
+            egress,
+        };
+        Desired { dns, gateway }
+    }
+
+    /// The ports that [`Planner::plan`] will have in its egress, whatever `config.listen_ports` says: what must be
+    /// given a port to listen on before. The work is not done twice.
+    pub fn imported_ports(
+        &mut self,
+        view: &FederationView,
+        local: &LocalView,
+        config: &PlanConfig,
+    ) -> impl Iterator<Item = &ServicePortId> {
+        self.refresh(view, local, config);
+        self.planned.values().flat_map(|planned| planned.plan.egress.iter().map(|(id, _)| id))
+    }
+
+    fn refresh(&mut self, view: &FederationView, local: &LocalView, config: &PlanConfig) {
+        let surroundings = Surroundings::of(view, config);
+        if self.surroundings.as_ref() != Some(&surroundings) {
+            self.planned.clear();
+        }
+        let mut before = std::mem::take(&mut self.planned);
+        let planned = |(id, given): (&ServiceId, Given)| {
+            let planned = before.remove(id).filter(|before| before.given == given).unwrap_or_else(|| {
+                let plan = ServicePlan::of(id, &given, &surroundings);
+                Planned { given, plan }
+            });
+            (id.clone(), planned)
+        };
+        self.planned = Given::all(view, local).map(planned).collect();
+        self.surroundings = Some(surroundings);
+    }
+}
