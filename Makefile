@@ -6,12 +6,12 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test bench setup envoy build fmt lint deny clean
+.PHONY: help lab test bench setup envoy kubernetes build fmt lint deny clean kind kind-down images conformance
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-lab: setup ## Set up, build, and run a whole clusterset on this machine until Ctrl-C
+lab: envoy ## Set up, build, and run a whole clusterset on this machine until Ctrl-C
 	$(CARGO) build --locked --workspace --bins
 	exec $(TARGET)/debug/isthmus-lab up --envoy $(ARGS)
 
@@ -23,18 +23,34 @@ test: setup ## Set up, then formatting, lints, all tests, and a tour of a real l
 	$(CARGO) test --locked --workspace
 	$(TARGET)/debug/isthmus-lab check --require-envoy $(ARGS)
 
-bench: setup ## Measure, with release builds, and print figures
+bench: envoy ## Measure, with release builds, and print figures
 	$(CARGO) build --locked --release --workspace --bins
 	$(TARGET)/release/isthmus-bench $(or $(ARGS),propagation)
 
-setup: envoy ## Check the tools of this machine and fetch the pinned Envoy
+setup: envoy kubernetes ## Check the tools of this machine, fetch the pinned Envoy, build the pinned Kubernetes
 
 envoy: ## Fetch the pinned Envoy into the cache, and print where it is
 	@deploy/setup/tools.sh
 	@deploy/setup/envoy.sh
 
+kubernetes: ## Build the pinned Kubernetes and etcd into the cache (4 minutes, once), and print where they are
+	@deploy/setup/tools.sh --tests
+	@deploy/setup/kubernetes.sh
+
 build: ## Build all binaries for use
 	$(CARGO) build --locked --release --workspace --bins
+
+images: ## Build the container images isthmus:VERSION and isthmus-sample:VERSION (ARGS="--base scratch" where nothing can be pulled)
+	@deploy/images/build.sh --sample $(ARGS)
+
+kind: ## Bring up three real Kubernetes clusters in containers, joined, with a sample application
+	@deploy/kind/up.sh $(ARGS)
+
+kind-down: ## Remove them
+	@deploy/kind/down.sh
+
+conformance: ## Run the MCS-API suite's test binary on two kind clusters and keep its report: make conformance SUITE=PATH
+	@deploy/kind/conformance.sh "$(SUITE)" $(ARGS)
 
 fmt: ## Format the sources (writes)
 	$(CARGO) fmt --all
