@@ -1,9 +1,8 @@
 //! A service is exported in west, appears in east with everything that a pod there needs, and goes again.
 
 use multi_cluster_e2e_kube::Kind;
-use serde_json::Value;
 
-use crate::world::{DEMO, KubeWorld, PATIENCE};
+use crate::world::{DEMO, KubeWorld};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_becomes_an_import_everywhere_and_goes_with_its_last_export() -> anyhow::Result<()> {
@@ -29,22 +28,15 @@ async fn an_export_becomes_an_import_everywhere_and_goes_with_its_last_export() 
     assert_eq!(west.condition("echo", "Conflict", "False").await?.0, "NoConflicts");
 
     // What kube-proxy reads: the VIP, and the gateway's address behind it.
-    let derived = east.derived("echo").await?.unwrap_or_default();
+    let derived = east.carrying(&vip, "echo").await?;
     let name = derived["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    let with_vip = |found: Option<&Value>| {
-        found.filter(|service| service["status"]["loadBalancer"]["ingress"][0]["ip"] == vip.as_str()).cloned()
-    };
-    let derived = east.objects.until(Kind::SERVICE, (DEMO, &name), PATIENCE, with_vip).await?;
     assert_eq!(derived["spec"]["loadBalancerClass"], "isthmus.dev/vip");
     assert_eq!(derived["metadata"]["ownerReferences"][0]["kind"], "ServiceImport");
-    let slices =
-        east.objects.list(Kind::ENDPOINT_SLICE, DEMO, &format!("kubernetes.io/service-name={name}")).await?;
-    assert_eq!(slices.len(), 1, "{slices:?}");
-    assert_eq!(slices[0]["endpoints"][0]["addresses"][0], east.gateway.to_string());
+    let slice = east.slice(&format!("kubernetes.io/service-name={name}")).await?;
+    assert_eq!(slice["endpoints"][0]["addresses"][0], east.gateway.to_string());
     let of_west =
         "multicluster.kubernetes.io/service-name=echo,multicluster.kubernetes.io/source-cluster=west";
-    let slices = east.objects.list(Kind::ENDPOINT_SLICE, DEMO, of_west).await?;
-    assert_eq!(slices.len(), 1, "{slices:?}");
+    east.slice(of_west).await?;
 
     west.objects.delete(Kind::SERVICE_EXPORT, DEMO, "echo").await?;
     for cluster in [east, west] {

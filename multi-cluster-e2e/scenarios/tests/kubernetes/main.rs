@@ -12,5 +12,6 @@ mod export_import;
 mod later_namespace;
 mod rights;
 mod servers_gone;
+mod steady;
 mod world;
 mod world_cluster;

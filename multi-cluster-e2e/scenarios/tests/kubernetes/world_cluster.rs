@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use agent_kubernetes::permissions::{RULES, Rule, Scope};
 use multi_cluster_e2e_kube::{ApiServer, Kind, Objects};
 use multi_cluster_e2e_lab::topology::ClusterPlace;
+use multi_cluster_e2e_lab::wait::{Seen, until};
 use serde_json::{Value, json};
 
 use crate::world::{DEMO, PATIENCE};
@@ -114,6 +115,28 @@ impl KubeCluster {
         let selector =
             format!("app.kubernetes.io/managed-by=isthmus,multicluster.kubernetes.io/service-name={name}");
         Ok(self.objects.list(Kind::SERVICE, DEMO, &selector).await?.pop())
+    }
+
+    /// The derived Service of an import, once its status carries `vip`.
+    pub(crate) async fn carrying(&self, vip: &str, name: &str) -> anyhow::Result<Value> {
+        let look = || async {
+            let derived = self.derived(name).await?.unwrap_or_default();
+            let carries = derived["status"]["loadBalancer"]["ingress"][0]["ip"] == vip;
+            Ok(if carries { Seen::Done(derived) } else { Seen::NotYet(derived.to_string()) })
+        };
+        Ok(until(&format!("the derived Service of {name} to carry {vip}"), PATIENCE, look).await?.0)
+    }
+
+    /// The only EndpointSlice with these labels, once there is one.
+    pub(crate) async fn slice(&self, labels: &str) -> anyhow::Result<Value> {
+        let look = || async {
+            let mut found = self.objects.list(Kind::ENDPOINT_SLICE, DEMO, labels).await?;
+            Ok(match found.len() {
+                1 => Seen::Done(found.remove(0)),
+                _ => Seen::NotYet(format!("{found:?}")),
+            })
+        };
+        Ok(until(&format!("one EndpointSlice with {labels}"), PATIENCE, look).await?.0)
     }
 
     /// A Service and slice as the chart's gateways have them: one ready pod at [`Self::gateway`].

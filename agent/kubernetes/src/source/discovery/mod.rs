@@ -26,7 +26,7 @@ use crate::connect::Trouble;
 
 /// Between two looks when nobody rings.
 const PERIOD: Duration = Duration::from_secs(60);
-/// The same while a kind is missing: somebody may be about to install its CRD, and no watch will tell.
+/// The same while something is missing: somebody may be about to install a CRD, and no watch will tell.
 const PERIOD_MISSING: Duration = Duration::from_secs(5);
 /// Between the two answers that it takes to believe that a kind is missing.
 const CONFIRM: Duration = Duration::from_secs(2);
@@ -79,7 +79,7 @@ impl Discovery {
                     if self.out.send(Message::Capabilities(capabilities)).await.is_err() {
                         return;
                     }
-                    if self.last.is_some_and(Served::lacks_any) { PERIOD_MISSING } else { PERIOD }
+                    if self.lacks_any() { PERIOD_MISSING } else { PERIOD }
                 }
                 Err(trouble) => {
                     tracing::debug!(error = %trouble, "discovery failed");
@@ -94,6 +94,12 @@ impl Discovery {
                 () = self.rediscover.notified() => tokio::time::sleep(backoff.next_delay()).await,
             }
         }
+    }
+
+    /// Whether something may turn up that no watch will tell of: a kind, or the schema of one that is new. The API
+    /// server publishes its document some seconds after it serves the kind.
+    fn lacks_any(&self) -> bool {
+        self.last.is_none_or(|last| last.lacks_any() || (last.imports.is_some() && !self.schema.is_known()))
     }
 
     async fn look(&mut self) -> Result<Capabilities, Trouble> {

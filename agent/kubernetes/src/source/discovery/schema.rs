@@ -42,6 +42,11 @@ struct Entry {
 }
 
 impl Schema {
+    /// Whether the document was ever read, and is not merely assumed.
+    pub(super) fn is_known(&self) -> bool {
+        !self.edition.is_empty()
+    }
+
     /// The fields of ServiceImport. The document is read again only when its address has changed. What cannot be found
     /// out stays as it was; at first, a CRD of MCS-API v0.5 is assumed.
     pub(super) async fn import_fields(&mut self, client: &Client, version: McsVersion) -> ImportFields {
