@@ -16,12 +16,13 @@ lab: envoy ## Set up, build, and run a whole clusterset on this machine until Ct
 	exec $(TARGET)/debug/isthmus-lab up --envoy $(ARGS)
 
 # One feature set for all steps (--all-targets), so that nothing is compiled twice.
-test: setup ## Set up, then formatting, lints, all tests, and a tour of a real lab
+test: setup ## Set up, then formatting, lints, all tests, and tours of a real lab and of real Kubernetes clusters
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) build --locked --workspace --all-targets
 	$(CARGO) test --locked --workspace
 	$(TARGET)/debug/isthmus-lab check --require-envoy $(ARGS)
+	@deploy/kind/test.sh --from $(TARGET)/debug
 
 bench: envoy ## Measure, with release builds, and print figures
 	$(CARGO) build --locked --release --workspace --bins

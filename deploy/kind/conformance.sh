@@ -16,33 +16,17 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
 [ $# -ge 1 ] || fail "name the suite's test binary: make conformance SUITE=PATH" 64
-suite=$1 from='' keep=false flags=''
+suite=$1
 shift
 [ -x "$suite" ] || fail "$suite is no program"
 suite=$(cd "$(dirname "$suite")" && pwd)/$(basename "$suite")
-while [ $# -gt 0 ]; do
-    case $1 in
-    --keep) keep=true ;;
-    --from)
-        [ $# -ge 2 ] || fail "--from needs a value" 64
-        from=$2
-        shift
-        ;;
-    *) flags="$flags $1" ;;
-    esac
-    shift
-done
+from_and_keep "$@"
+flags=$rest
 
+# Clusters that were up before are somebody's.
+[ ! -f "$state/clusters" ] || keep=true
+remove_at_end
 "$here/up.sh" --clusters east,west --no-samples ${from:+--from "$from"} >/dev/null
-end() {
-    code=$?
-    trap - EXIT
-    [ "$keep" = true ] || "$here/down.sh" || code=1
-    exit "$code"
-}
-trap end EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
 kubectl=$(sed -n 's/^KUBECTL=//p' "$state/env")
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml" | head -n1)
 

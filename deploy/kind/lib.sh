@@ -31,6 +31,35 @@ at_once() {
     [ "$failed" = false ] || exit 1
 }
 
+# from_and_keep ARGUMENT...: what --from DIR and --keep say is in `from` and `keep`, and everything else in `rest`.
+from_and_keep() {
+    from='' keep=false rest=''
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --keep) keep=true ;;
+        --from)
+            [ $# -ge 2 ] || fail "--from needs a value" 64
+            from=$2
+            shift
+            ;;
+        *) rest="$rest $1" ;;
+        esac
+        shift
+    done
+}
+# The lab goes with this script, however it ends, unless it is to be kept.
+remove_at_end() {
+    end() {
+        code=$?
+        trap - EXIT
+        [ "$keep" = true ] || "$here/down.sh" || code=1
+        exit "$code"
+    }
+    trap end EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+}
+
 # The number of a cluster in the list: it chooses its address ranges and its server.
 index_of() {
     index=0

@@ -12,19 +12,8 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
-from='' keep=false
-while [ $# -gt 0 ]; do
-    case $1 in
-    --keep) keep=true ;;
-    --from)
-        [ $# -ge 2 ] || fail "--from needs a value" 64
-        from=$2
-        shift
-        ;;
-    *) fail "unknown argument $1 (see the head of $0)" 64 ;;
-    esac
-    shift
-done
+from_and_keep "$@"
+[ -z "$rest" ] || fail "unknown argument$rest (see the head of $0)" 64
 
 stories=$(grep -c '^    Step {' "$root/multi-cluster-e2e/lab/src/kind/steps/mod.rs")
 if ! engine=$("$root/deploy/setup/engine.sh" 2>&1); then
@@ -38,15 +27,7 @@ if [ -z "$from" ]; then
 fi
 # What was up before is somebody's: it is neither toured nor removed.
 [ ! -f "$state/clusters" ] || fail "there is a kind lab already: end it first, with deploy/kind/down.sh"
-end() {
-    code=$?
-    trap - EXIT
-    [ "$keep" = true ] || "$here/down.sh" || code=1
-    exit "$code"
-}
-trap end EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+remove_at_end
 "$here/up.sh" --from "$from" >/dev/null
 "$from/isthmus-lab" kind-check --state "$state" || {
     # What the pods said goes with them.

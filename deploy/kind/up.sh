@@ -144,6 +144,8 @@ agent() {
         in_cluster "$1" -n "$NAMESPACE" rollout status "deployment/$deployment" --timeout 120s >/dev/null ||
             fail "$deployment of $1 is not ready: $(in_cluster "$1" -n "$NAMESPACE" get pods; in_cluster "$1" -n "$NAMESPACE" logs "deployment/$deployment" --tail 5)"
     done
+    in_cluster "$1" -n kube-system rollout status deployment/coredns --timeout 120s >/dev/null ||
+        fail "CoreDNS of $1 does not come back with names of the clusterset: $(in_cluster "$1" -n kube-system get pods)"
 }
 # shellcheck disable=SC2086 # names
 at_once agent $clusters

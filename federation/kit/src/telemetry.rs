@@ -7,8 +7,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// In force unless the filter says otherwise of the same target. openraft tells every step of an election, and several
-/// times a second that a peer is gone; `federation-raft` says each of these once.
-const QUIET: &str = "openraft=off";
+/// times a second that a peer is gone; `federation-raft` says each of these once. kube warns of every request that
+/// fails; `agent-kubernetes` says what is wrong, and when it ends.
+const QUIET: &str = "openraft=off,kube_client=off";
 
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -82,7 +83,7 @@ mod tests {
     fn a_chatty_library_is_quiet_unless_asked_for() {
         let in_force =
             |text: &str| EnvFilter::new(text.parse::<LogFilter>().unwrap().with_quiet()).to_string();
-        assert!(in_force("info").contains("openraft=off"));
+        assert!(in_force("info").contains("openraft=off") && in_force("info").contains("kube_client=off"));
         assert!(in_force("info,openraft=debug").contains("openraft=debug"));
         assert!(!in_force("info,openraft=debug").contains("openraft=off"));
     }

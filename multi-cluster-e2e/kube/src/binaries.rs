@@ -1,8 +1,9 @@
 //! Where the programs of Kubernetes are.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::bail;
+use multi_cluster_e2e_lab::cache;
 
 /// The release that `deploy/setup/kubernetes.sh` builds.
 pub const KUBERNETES_VERSION: &str = "v1.36.3";
@@ -19,7 +20,7 @@ impl Binaries {
     /// # Errors
     /// When one of the programs is not there: with what to run.
     pub fn find() -> anyhow::Result<Self> {
-        let dir = directory(|name| std::env::var_os(name).map(PathBuf::from));
+        let dir = cache::path("ISTHMUS_KUBERNETES", &format!("kubernetes-{KUBERNETES_VERSION}"));
         for program in ["etcd", "kube-apiserver", "kube-controller-manager"] {
             if !dir.join(program).is_file() {
                 bail!("there is no {program} in {}: run deploy/setup/kubernetes.sh", dir.display());
@@ -34,31 +35,11 @@ impl Binaries {
     }
 }
 
-fn directory(env: impl Fn(&str) -> Option<PathBuf>) -> PathBuf {
-    if let Some(given) = env("ISTHMUS_KUBERNETES") {
-        return given;
-    }
-    let cache = env("ISTHMUS_CACHE")
-        .or_else(|| env("XDG_CACHE_HOME").map(|dir| dir.join("isthmus")))
-        .or_else(|| env("HOME").map(|dir| dir.join(".cache/isthmus")));
-    cache
-        .unwrap_or_else(|| Path::new("/var/cache/isthmus").to_owned())
-        .join(format!("kubernetes-{KUBERNETES_VERSION}"))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::path::Path;
 
-    #[test]
-    fn programs_are_looked_for_where_the_environment_says() {
-        let with = |set: &'static [(&'static str, &'static str)]| {
-            directory(|name| set.iter().find(|(n, _)| *n == name).map(|(_, v)| PathBuf::from(v)))
-        };
-        assert_eq!(with(&[("ISTHMUS_KUBERNETES", "/k"), ("HOME", "/h")]), Path::new("/k"));
-        assert_eq!(with(&[("ISTHMUS_CACHE", "/c"), ("HOME", "/h")]), Path::new("/c/kubernetes-v1.36.3"));
-        assert_eq!(with(&[("HOME", "/h")]), Path::new("/h/.cache/isthmus/kubernetes-v1.36.3"));
-    }
+    use super::*;
 
     #[test]
     fn the_script_builds_the_version_that_is_looked_for() {

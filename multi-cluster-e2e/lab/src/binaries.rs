@@ -1,8 +1,10 @@
 //! Where the programs are that a lab runs: beside each other in the directory that cargo built them into.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+
+use crate::cache;
 
 /// The Envoy release that `make` fetches.
 pub const ENVOY_VERSION: &str = "1.40.0";
@@ -38,41 +40,12 @@ impl Binaries {
         Ok(path)
     }
 
-    /// The real Envoy, or the sentence that says how to get it.
+    /// The real Envoy, that which `ISTHMUS_ENVOY` names or that of the set-up script; or the sentence that says how to get it.
     pub fn envoy() -> anyhow::Result<PathBuf> {
-        let path = envoy_path(|name| std::env::var_os(name).map(PathBuf::from));
+        let path = cache::path("ISTHMUS_ENVOY", &format!("envoy-{ENVOY_VERSION}/envoy"));
         if !path.is_file() {
             bail!("there is no Envoy at {}: run `make envoy`, or set ISTHMUS_ENVOY to one", path.display());
         }
         Ok(path)
-    }
-}
-
-/// `$ISTHMUS_ENVOY`, or where the set-up script of this repository puts it.
-fn envoy_path(env: impl Fn(&str) -> Option<PathBuf>) -> PathBuf {
-    if let Some(given) = env("ISTHMUS_ENVOY") {
-        return given;
-    }
-    let cache = env("ISTHMUS_CACHE")
-        .or_else(|| env("XDG_CACHE_HOME").map(|dir| dir.join("isthmus")))
-        .or_else(|| env("HOME").map(|dir| dir.join(".cache/isthmus")));
-    cache
-        .unwrap_or_else(|| Path::new("/var/cache/isthmus").to_owned())
-        .join(format!("envoy-{ENVOY_VERSION}/envoy"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn envoy_is_looked_for_where_the_environment_says() {
-        let with = |set: &'static [(&'static str, &'static str)]| {
-            envoy_path(|name| set.iter().find(|(n, _)| *n == name).map(|(_, v)| PathBuf::from(v)))
-        };
-        assert_eq!(with(&[("ISTHMUS_ENVOY", "/e"), ("HOME", "/h")]), Path::new("/e"));
-        assert_eq!(with(&[("ISTHMUS_CACHE", "/c"), ("HOME", "/h")]), Path::new("/c/envoy-1.40.0/envoy"));
-        assert_eq!(with(&[("XDG_CACHE_HOME", "/x")]), Path::new("/x/isthmus/envoy-1.40.0/envoy"));
-        assert_eq!(with(&[("HOME", "/h")]), Path::new("/h/.cache/isthmus/envoy-1.40.0/envoy"));
     }
 }

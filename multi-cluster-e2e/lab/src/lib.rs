@@ -20,6 +20,7 @@ pub mod admin;
 pub mod backend;
 pub mod binaries;
 pub mod ca;
+pub mod cache;
 pub mod check;
 pub mod client;
 pub mod control;

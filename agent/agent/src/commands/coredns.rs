@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use agent_kubernetes::Client;
 use agent_kubernetes::connect::{ClientOptions, Trouble, connect};
-use agent_kubernetes::coredns;
+use agent_kubernetes::coredns::{self, Roll};
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use federation_model::ServiceId;
@@ -23,7 +23,7 @@ const SERVICE: &str = "isthmus-dns";
 #[command(after_help = "Examples:
   isthmus-agent coredns print --dns-address 10.96.0.53
   isthmus-agent coredns apply --config agent.toml
-  isthmus-agent coredns apply --dns-service isthmus-system/isthmus-dns
+  isthmus-agent coredns apply --dns-service isthmus-system/isthmus-dns --restart
   isthmus-agent coredns remove --kubeconfig ~/.kube/config --context kind-east")]
 pub(super) struct CoreDnsArgs {
     #[command(subcommand)]
@@ -43,6 +43,9 @@ pub(super) struct CoreDnsArgs {
     /// Context of the kubeconfig
     #[arg(long, value_name = "NAME", global = true, requires = "kubeconfig")]
     context: Option<String>,
+    /// Replace the pods of CoreDNS now, instead of waiting up to two minutes until they reload
+    #[arg(long, global = true)]
+    restart: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -69,13 +72,14 @@ pub(super) async fn run(args: &CoreDnsArgs) -> ExitCode {
 }
 
 async fn act(args: &CoreDnsArgs) -> anyhow::Result<String> {
+    let roll = if args.restart { Roll::Always } else { Roll::IfNeeded };
     Ok(match args.action {
         Action::Print => coredns::stub_zone(address(args).await?),
         Action::Apply => {
             let dns = address(args).await?;
-            format!("{}\n", coredns::apply(&client(args).await?, dns).await?)
+            format!("{}\n", coredns::apply(&client(args).await?, dns, roll).await?)
         }
-        Action::Remove => format!("{}\n", coredns::remove(&client(args).await?).await?),
+        Action::Remove => format!("{}\n", coredns::remove(&client(args).await?, roll).await?),
     })
 }
 

@@ -48,6 +48,15 @@ pub enum Change {
     Removed,
 }
 
+/// When pods are replaced to let CoreDNS learn of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Roll {
+    /// Only where CoreDNS would not learn of it otherwise.
+    IfNeeded,
+    /// Also where it would within two minutes.
+    Always,
+}
+
 /// How CoreDNS learns of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restart {
@@ -97,20 +106,21 @@ pub enum CoreDnsError {
 ///
 /// # Errors
 /// [`CoreDnsError`]. If CoreDNS could not be restarted the Corefile is changed already; running it again goes on there.
-pub async fn apply(client: &Client, dns: IpAddr) -> Result<Edited, CoreDnsError> {
-    edit(client, |corefile| with_block(corefile, &stub_zone_on(dns, port(corefile)))).await
+pub async fn apply(client: &Client, dns: IpAddr, roll: Roll) -> Result<Edited, CoreDnsError> {
+    edit(client, roll, |corefile| with_block(corefile, &stub_zone_on(dns, port(corefile)))).await
 }
 
 /// Takes the stub zone out again.
 ///
 /// # Errors
 /// As [`apply`].
-pub async fn remove(client: &Client) -> Result<Edited, CoreDnsError> {
-    edit(client, without_block).await
+pub async fn remove(client: &Client, roll: Roll) -> Result<Edited, CoreDnsError> {
+    edit(client, roll, without_block).await
 }
 
 async fn edit(
     client: &Client,
+    wanted: Roll,
     change: impl Fn(&str) -> Result<String, CorefileError>,
 ) -> Result<Edited, CoreDnsError> {
     for _ in 0..ATTEMPTS {
@@ -129,7 +139,7 @@ async fn edit(
             }
             accepted(&answer, "change", "ConfigMap kube-system/coredns")?;
         }
-        let restart = if !has_reload(before) {
+        let restart = if wanted == Roll::Always || !has_reload(before) {
             roll(client, &after, kind).await?
         } else if kind == Change::None {
             Restart::None
@@ -210,7 +220,7 @@ impl fmt::Display for Edited {
             Restart::None => "",
             Restart::ByItself => "; CoreDNS reloads it by itself, within about two minutes",
             Restart::Rolled => {
-                "; CoreDNS does not reload by itself, so its pods are being replaced one after the other"
+                "; CoreDNS is restarted to read it: its pods are being replaced one after the other"
             }
         })
     }

@@ -17,6 +17,6 @@ mod edit;
 mod tests;
 
 pub use block::{stub_zone, stub_zone_on};
-pub use cluster::{Change, CoreDnsError, Edited, Restart, apply, remove};
+pub use cluster::{Change, CoreDnsError, Edited, Restart, Roll, apply, remove};
 pub use corefile::{has_reload, port};
 pub use edit::{CorefileError, with_block, without_block};

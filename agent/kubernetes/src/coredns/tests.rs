@@ -133,31 +133,49 @@ fn corefile(fake: &Fake) -> Value {
 async fn a_cluster_with_reload_is_only_edited() {
     let fake = cluster(KUBEADM);
     let (client, dns) = (fake.client(), "10.96.0.53".parse().unwrap());
-    let edited = apply(&client, dns).await.unwrap();
+    let edited = apply(&client, dns, Roll::IfNeeded).await.unwrap();
     assert_eq!(edited, Edited { change: Change::Added, restart: Restart::ByItself });
     assert_eq!(corefile(&fake), json!({"Corefile": KUBEADM_AFTER, "other": "kept"}));
     fake.forget_calls();
-    let edited = apply(&client, dns).await.unwrap();
+    let edited = apply(&client, dns, Roll::IfNeeded).await.unwrap();
     assert_eq!(edited.to_string(), "the Corefile is as it should be already");
     assert!(fake.calls().iter().all(|call| call.method == Method::GET));
-    assert_eq!(remove(&client).await.unwrap().change, Change::Removed);
+    assert_eq!(remove(&client, Roll::IfNeeded).await.unwrap().change, Change::Removed);
     assert_eq!(corefile(&fake)["Corefile"], KUBEADM);
-    assert_eq!(remove(&client).await.unwrap().change, Change::None);
+    assert_eq!(remove(&client, Roll::IfNeeded).await.unwrap().change, Change::None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cluster_without_reload_is_restarted_once_even_if_that_failed_before() {
     let fake = cluster(OTHER_PORT);
     let (client, dns) = (fake.client(), "fd00::53".parse().unwrap());
-    assert_eq!(remove(&client).await.unwrap(), Edited { change: Change::None, restart: Restart::None });
+    assert_eq!(
+        remove(&client, Roll::IfNeeded).await.unwrap(),
+        Edited { change: Change::None, restart: Restart::None }
+    );
     fake.fail("deployments", 1, Wrong::Says(403, r#"{"message":"no"}"#.into(), None));
-    let error = apply(&client, dns).await.unwrap_err();
+    let error = apply(&client, dns, Roll::IfNeeded).await.unwrap_err();
     assert_eq!(error.to_string(), "the API server refused to read Deployment kube-system/coredns (403): no");
-    assert_eq!(apply(&client, dns).await.unwrap(), Edited { change: Change::None, restart: Restart::Rolled });
-    assert_eq!(apply(&client, dns).await.unwrap(), Edited { change: Change::None, restart: Restart::None });
-    let removed = remove(&client).await.unwrap();
+    assert_eq!(
+        apply(&client, dns, Roll::IfNeeded).await.unwrap(),
+        Edited { change: Change::None, restart: Restart::Rolled }
+    );
+    assert_eq!(
+        apply(&client, dns, Roll::IfNeeded).await.unwrap(),
+        Edited { change: Change::None, restart: Restart::None }
+    );
+    let removed = remove(&client, Roll::IfNeeded).await.unwrap();
     assert_eq!(removed, Edited { change: Change::Removed, restart: Restart::Rolled });
     assert!(removed.to_string().contains("replaced one after the other"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_want_to_wait_for_a_reload_has_one_restart_for_each_corefile() {
+    let fake = cluster(KUBEADM);
+    let (client, dns) = (fake.client(), "10.96.0.53".parse().unwrap());
+    assert_eq!(apply(&client, dns, Roll::Always).await.unwrap().restart, Restart::Rolled);
+    assert_eq!(apply(&client, dns, Roll::Always).await.unwrap().restart, Restart::None);
+    assert_eq!(remove(&client, Roll::Always).await.unwrap().restart, Restart::Rolled);
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,13 +189,14 @@ async fn a_writer_beside_us_loses_nothing() {
         let path = key("configmaps", "kube-system/coredns");
         other.edit(|store| store.change(&path, |value| value["data"]["Corefile"] = OTHER_PORT.into()));
     };
-    let (edited, ()) = tokio::join!(apply(&client, "fd00::53".parse().unwrap()), beside);
+    let (edited, ()) = tokio::join!(apply(&client, "fd00::53".parse().unwrap(), Roll::IfNeeded), beside);
     assert_eq!(edited.unwrap().change, Change::Added);
     assert_eq!(corefile(&fake)["Corefile"], OTHER_PORT_AFTER);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cluster_without_coredns_is_told_what_to_do() {
-    let error = apply(&Fake::new().client(), "10.96.0.53".parse().unwrap()).await.unwrap_err();
+    let error =
+        apply(&Fake::new().client(), "10.96.0.53".parse().unwrap(), Roll::IfNeeded).await.unwrap_err();
     assert!(error.to_string().contains("isthmus-agent coredns print"), "{error}");
 }

@@ -17,11 +17,25 @@ async fn without_the_right_to_one_kind_the_rest_works() -> anyhow::Result<()> {
     let named = |status: &Value| status["kubernetes"].to_string().contains("clusterproperties").then_some(());
     world.status_says(east, "the agent to name what it may not do", named).await?;
     assert!(east.objects.list(Kind::CLUSTER_PROPERTY, "", "").await?.is_empty());
+    let checked = permissions(&world).await?;
+    assert!(
+        checked.iter().all(|(ok, rule)| !ok && rule.contains("clusterproperties")) && !checked.is_empty(),
+        "{checked:?}"
+    );
 
     east.allow(|_| true).await?;
     let east_is_named = |found: Option<&Value>| found.filter(|p| p["spec"]["value"] == "east").map(|_| ());
     east.objects
         .until(Kind::CLUSTER_PROPERTY, ("", "cluster.clusterset.k8s.io"), PATIENCE, east_is_named)
         .await?;
+    assert_eq!(permissions(&world).await?, [(true, "every rule that the agent needs".to_owned())]);
     world.end().await
+}
+
+/// What `isthmus-agent check` says of the rights in east: for each line, whether it is well.
+async fn permissions(world: &KubeWorld) -> anyhow::Result<Vec<(bool, String)>> {
+    let mut steps = world.check_agent(world.east()).await?;
+    steps.retain(|step| step["step"] == "permissions");
+    let line = |step: Value| (step["ok"] == true, step["observed"].as_str().unwrap_or_default().to_owned());
+    Ok(steps.into_iter().map(line).collect())
 }

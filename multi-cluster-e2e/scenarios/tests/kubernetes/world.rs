@@ -122,6 +122,15 @@ impl KubeWorld {
         self.launch(&cluster.place.agent_name(), "isthmus-agent", self.agent_file(cluster))
     }
 
+    /// What `isthmus-agent check` says of an agent's configuration, a JSON object for each line.
+    pub(crate) async fn check_agent(&self, cluster: &KubeCluster) -> anyhow::Result<Vec<Value>> {
+        let mut command = tokio::process::Command::new(self.binaries.program("isthmus-agent")?);
+        command.args(["check", "--output", "json", "--config"]).arg(self.agent_file(cluster));
+        let output = command.kill_on_drop(true).output().await?;
+        let lines = String::from_utf8(output.stdout)?;
+        lines.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+
     /// Kills an agent.
     pub(crate) async fn kill_agent(&self, cluster: &KubeCluster) -> anyhow::Result<()> {
         self.supervisor.stop(&cluster.place.agent_name(), true).await

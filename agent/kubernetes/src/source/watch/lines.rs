@@ -76,3 +76,50 @@ pub(super) async fn frame(body: &mut Body, idle: Duration) -> Result<Option<Byte
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures::{StreamExt, stream};
+    use http::{Request, Response};
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+    use kube::Client;
+    use tower::service_fn;
+
+    use super::super::limits::WATCH_IDLE;
+    use super::*;
+
+    /// An answer that has these pieces and then goes on for ever without another.
+    async fn silent_after(pieces: &'static [&'static [u8]]) -> Lines {
+        let server = service_fn(move |_: Request<Body>| async move {
+            let frames = stream::iter(pieces).map(|piece| Frame::data(Bytes::from_static(piece)));
+            let frames = frames.map(Ok::<_, Infallible>).chain(stream::pending());
+            Ok::<_, Infallible>(Response::new(StreamBody::new(frames)))
+        });
+        let client = Client::new(server, "default");
+        let answer = client.send(Request::new(Body::empty())).await.unwrap();
+        Lines::new(answer.into_body())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn lines_are_whole_however_they_were_cut_and_silence_ends_the_stream() {
+        let mut lines = silent_after(&[b"one", b"\n\ntw", b"o\nhalf"]).await;
+        assert_eq!(lines.next(WATCH_IDLE).await, Ok(Some(Bytes::from_static(b"one"))));
+        assert_eq!(lines.next(WATCH_IDLE).await, Ok(Some(Bytes::from_static(b"two"))));
+        let silent = Trouble::Unreachable { detail: "it sent nothing for 150 s".to_owned() };
+        assert_eq!(lines.next(WATCH_IDLE).await, Err(silent));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_has_a_longest() {
+        const PIECE: &[u8] = &[b'x'; 1024 * 1024];
+        let mut lines = silent_after(&[PIECE; MAX_LINE / PIECE.len() + 1]).await;
+        let told = lines.next(WATCH_IDLE).await;
+        assert!(
+            matches!(&told, Err(Trouble::Nonsense { detail }) if detail.contains("a line of more than")),
+            "{told:?}"
+        );
+    }
+}
