@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use agent_agent::dns::metrics::{Malformed, Zone};
@@ -39,7 +40,10 @@ fn table() -> DnsTable {
         ports: vec![DnsPort { name: Some("pg".parse().unwrap()), protocol: Protocol::Tcp, port: 5432 }],
     };
     DnsTable {
-        services: BTreeMap::from([("demo/echo".parse().unwrap(), echo), ("data/db".parse().unwrap(), db)]),
+        services: BTreeMap::from([
+            ("demo/echo".parse().unwrap(), Arc::new(echo)),
+            ("data/db".parse().unwrap(), Arc::new(db)),
+        ]),
     }
 }
 
@@ -335,7 +339,7 @@ async fn upstream() -> Upstream {
         zone.upsert_mut(Record::from_rdata(name(owner), 60, data), 1);
     }
     let mut catalog = Catalog::new();
-    catalog.upsert(LowerName::new(&origin), vec![std::sync::Arc::new(zone)]);
+    catalog.upsert(LowerName::new(&origin), vec![Arc::new(zone)]);
     let mut server = hickory_server::Server::new(catalog);
     let socket = UdpSocket::bind(ANY).await.unwrap();
     let address = socket.local_addr().unwrap();

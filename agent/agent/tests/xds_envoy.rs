@@ -5,6 +5,7 @@
 mod xds_support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use agent_agent::xds::bootstrap::Protocol;
 use agent_agent::xds::{Inbound, NodeMeta};
@@ -230,7 +231,7 @@ async fn end_to_end_lets_in_who_is_in_the_scope() {
     let here = own_address();
     let mut wanted = config([("east", &east), ("west", &west), ("south", &south)]);
     let named = |cluster: &str| cluster.parse().unwrap();
-    let route = |scope| IngressRoute { scope, end_to_end: true, endpoints: BTreeSet::new() };
+    let route = |scope| IngressRoute { scope, end_to_end: true, endpoints: Arc::default() };
     let to_west = route(ExportScope::Clusters(BTreeSet::from([named("west")])));
     wanted.ingress = BTreeMap::from([(port("demo/shop", 80), to_west)]);
     agent.config.set(wanted.clone());

@@ -1,6 +1,7 @@
 //! What the agent's service account must be allowed to do: one table. The chart's roles are compared with it by a test,
 //! and `isthmus-agent check` asks the API server about each rule.
 
+use federation_model::Namespace;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
@@ -151,36 +152,36 @@ pub fn reading(group: &str, resource: &str) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.scope == Scope::Cluster && rule.group == group && rule.resource == resource)
 }
 
-/// Asks the API server about every verb of every rule in the whole cluster and in the client's own namespace, by
+/// Asks the API server about every verb of every rule in the whole cluster and in `own`, the agent's namespace, by
 /// SelfSubjectAccessReview, which every authenticated user may ask. Rules for CoreDNS are another service account's.
 ///
 /// # Errors
 /// When the API server cannot be asked.
-pub async fn missing(client: &Client) -> Result<Vec<Missing>, Trouble> {
+pub async fn missing(client: &Client, own: &Namespace) -> Result<Vec<Missing>, Trouble> {
     let asked = RULES.iter().filter(|rule| rule.scope != Scope::KubeSystem);
-    let answers = futures::stream::iter(asked.map(|rule| denied(client, rule)));
+    let answers = futures::stream::iter(asked.map(|rule| denied(client, own, rule)));
     let all: Vec<Option<Missing>> = answers.buffered(CONCURRENT).try_collect().await?;
     Ok(all.into_iter().flatten().collect())
 }
 
-async fn denied(client: &Client, rule: &'static Rule) -> Result<Option<Missing>, Trouble> {
+async fn denied(client: &Client, own: &Namespace, rule: &'static Rule) -> Result<Option<Missing>, Trouble> {
     let mut verbs = Vec::new();
     for verb in rule.verbs {
-        if !allowed(client, rule, verb).await? {
+        if !allowed(client, own, rule, verb).await? {
             verbs.push(*verb);
         }
     }
     Ok((!verbs.is_empty()).then_some(Missing { rule: *rule, verbs }))
 }
 
-async fn allowed(client: &Client, rule: &Rule, verb: &str) -> Result<bool, Trouble> {
+async fn allowed(client: &Client, own: &Namespace, rule: &Rule, verb: &str) -> Result<bool, Trouble> {
     let (resource, subresource) = match rule.resource.split_once('/') {
         Some((resource, sub)) => (resource, Some(sub.to_owned())),
         None => (rule.resource, None),
     };
     let namespace = match rule.scope {
         Scope::Cluster => None,
-        Scope::OwnNamespace => Some(client.default_namespace().to_owned()),
+        Scope::OwnNamespace => Some(own.to_string()),
         Scope::KubeSystem => Some("kube-system".to_owned()),
     };
     let question = SelfSubjectAccessReview {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use federation_model::data_plane::GatewayConfig;
 use federation_model::export::Protocol;
@@ -19,8 +20,8 @@ pub struct Desired {
 /// The names of the clusterset.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DnsTable {
-    /// By service; what is not here does not exist.
-    pub services: BTreeMap<ServiceId, DnsService>,
+    /// By service; what is not here does not exist. What did not change is shared with the table before.
+    pub services: BTreeMap<ServiceId, Arc<DnsService>>,
 }
 
 /// The records of one service.

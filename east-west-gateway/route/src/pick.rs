@@ -13,7 +13,7 @@ use federation_model::data_plane::{OutboundPort, Target, TargetGroup};
 pub fn targets(port: &OutboundPort, random: u64, limit: usize) -> Vec<&Target> {
     let mut draws = Draws(random);
     let mut order = Vec::with_capacity(limit.min(16));
-    for group in &port.groups {
+    for group in port.groups.iter() {
         let room = limit.saturating_sub(order.len());
         order.extend(within(group, &mut draws, room));
     }

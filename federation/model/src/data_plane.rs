@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -104,8 +105,8 @@ pub struct IngressRoute {
     pub scope: ExportScope,
     /// Whether the gateway relays by SNI (`true`) or ends mTLS (`false`).
     pub end_to_end: bool,
-    /// Ready endpoints of this cluster.
-    pub endpoints: BTreeSet<SocketAddr>,
+    /// Ready endpoints of this cluster. Shared by every configuration that has them.
+    pub endpoints: Arc<BTreeSet<SocketAddr>>,
 }
 
 /// An imported port that local clients may call.
@@ -120,8 +121,9 @@ pub struct OutboundPort {
     pub listen_port: Option<NonZeroU16>,
     /// What is spoken inside.
     pub app: AppProtocol,
-    /// Best first. A later group is used when no target of the earlier ones can be reached.
-    pub groups: Vec<TargetGroup>,
+    /// Best first. A later group is used when no target of the earlier ones can be reached. Shared by every
+    /// configuration that has them.
+    pub groups: Arc<[TargetGroup]>,
 }
 
 /// What is spoken on a port, as far as a proxy needs to know.

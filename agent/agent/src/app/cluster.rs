@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use agent_kubernetes::apply::Controller;
 use agent_kubernetes::tokens::TokenReviewer;
+use agent_plan::PlanConfig;
 use agent_plan::egress_ports::{EgressPorts, Saved};
-use agent_plan::mcs::Input;
 use agent_plan::mcs::input::Offer;
-use agent_plan::{LocalView, PlanConfig};
+use agent_plan::mcs::{CatalogueBuilder, Input};
 use federation_kit::daemon::Process;
 use federation_kit::exit::{Exit, Failure, OrExit, chain};
 use federation_model::FederationView;
@@ -97,6 +97,7 @@ impl Cluster {
             ports_known,
             gateways_known: false,
             complete: false,
+            catalogues: CatalogueBuilder::default(),
             told: Told { input, ports: ports_out, problem },
             metrics: ClusterMetrics::register(registry),
         };
@@ -164,8 +165,7 @@ fn nothing_known(config: &Config, plan: &PlanConfig) -> Input {
         plan: Arc::new(plan.clone()),
         clusterset: config.clusterset.clone(),
         families: config.families.clone(),
-        view: Arc::default(),
-        local: Arc::new(LocalView::default()),
+        catalogue: Arc::default(),
         offers: Arc::default(),
         gateways: Default::default(),
         listen_ports: Arc::default(),

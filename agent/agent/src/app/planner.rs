@@ -15,6 +15,7 @@ use federation_kit::drain::DrainWatcher;
 use federation_kit::readiness::Block;
 use federation_model::{FederationView, Gateway, InstanceId, Revision};
 use tokio::sync::watch;
+use tokio::task::yield_now;
 
 pub(super) use cluster_side::{ClusterSide, Told};
 
@@ -92,7 +93,10 @@ impl Planner {
             let source = Arc::clone(&self.source.borrow_and_update());
             let view = Arc::clone(&self.view.borrow_and_update());
             let local = self.offers.of(&source);
-            self.publish(&view, &local);
+            if self.publish(&view, &local) {
+                // Whoever sends it was woken on this thread, and no other takes it from here.
+                yield_now().await;
+            }
             self.metrics.source(&source);
             if view.revision != Revision(0) && !same(made_of.as_ref(), &view, &local) {
                 if let Some(cluster) = &mut self.cluster {
@@ -101,6 +105,8 @@ impl Planner {
                 self.make(&view, &local, begun);
                 made_of = Some((Arc::clone(&view), Arc::clone(&local)));
                 ready.take();
+                // The same of whoever tells the proxies.
+                yield_now().await;
             }
             if let Some(cluster) = &mut self.cluster {
                 cluster.tell_controller(&self.plan, &view, &local);
@@ -114,12 +120,12 @@ impl Planner {
         }
     }
 
-    /// Tells the federation, if what it should be told changed.
-    fn publish(&mut self, view: &FederationView, local: &Arc<LocalView>) {
+    /// Tells the federation, if what it should be told changed, and gives back whether it did.
+    fn publish(&mut self, view: &FederationView, local: &Arc<LocalView>) -> bool {
         let gateways = gateways(&self.config, self.cluster.as_mut(), view);
         let bundle = self.plan.bundle.clone();
         let published = published::desired(&self.config, &self.instance, bundle, gateways, local);
-        self.published.send_if_modified(|last| {
+        let told = self.published.send_if_modified(|last| {
             let changed = **last != published;
             if changed {
                 *last = Arc::new(published);
@@ -131,6 +137,7 @@ impl Planner {
             *last = Arc::clone(local);
             changed
         });
+        told
     }
 
     /// One plan, put in force.

@@ -87,7 +87,7 @@ pub fn answer(table: Option<&DnsTable>, name: &Name, kind: RecordType) -> Option
 }
 
 fn with(table: &DnsTable, id: &ServiceId, answer: impl FnOnce(&DnsService) -> Answer) -> Answer {
-    table.services.get(id).map_or(Answer::NoName, answer)
+    table.services.get(id).map_or(Answer::NoName, |service| answer(service))
 }
 
 fn exists(yes: bool) -> Answer {

@@ -1,5 +1,7 @@
 //! One object within [`Observed`]: looking at it, and putting into it what was written.
 
+use std::sync::Arc;
+
 use agent_plan::mcs::content::DerivedContent;
 use agent_plan::mcs::observed::{Held, HeldImport, HeldStatus};
 use agent_plan::mcs::{Action, Object, Observed};
@@ -26,17 +28,17 @@ impl<'a, T> From<&'a Held<T>> for Seen<'a> {
 /// The object, if it is there.
 pub(super) fn seen<'a>(observed: &'a Observed, object: &Object) -> Option<Seen<'a>> {
     match object {
-        Object::Export(id) => observed.exports.get(id).map(Seen::from),
-        Object::Import(id) => observed.imports.get(id).map(Seen::from),
-        Object::Derived(name) => observed.derived.get(name).map(Seen::from),
-        Object::Slice(name) => observed.slices.get(name).map(Seen::from),
-        Object::Property(name) => observed.properties.get(name).map(Seen::from),
+        Object::Export(id) => observed.exports.get(id).map(|held| Seen::from(&**held)),
+        Object::Import(id) => observed.imports.get(id).map(|held| Seen::from(&**held)),
+        Object::Derived(name) => observed.derived.get(name).map(|held| Seen::from(&**held)),
+        Object::Slice(name) => observed.slices.get(name).map(|held| Seen::from(&**held)),
+        Object::Property(name) => observed.properties.get(name).map(|held| Seen::from(&**held)),
     }
 }
 
 /// The latest version of any object of a kind; `None` if there is none that is a number.
 pub(super) fn newest(observed: &Observed, kind: Kind) -> Option<u64> {
-    fn of<'a, T: 'a>(held: impl Iterator<Item = &'a Held<T>>) -> Option<u64> {
+    fn of<'a, T: 'a>(held: impl Iterator<Item = &'a Arc<Held<T>>>) -> Option<u64> {
         held.filter_map(|held| held.resource_version.parse().ok()).max()
     }
     match kind {
@@ -53,14 +55,13 @@ pub(super) fn replay(observed: &mut Observed, action: &Action, sent: &Sent, writ
     match action {
         Action::ApplyImport { id, content } => {
             let old = observed.imports.remove(id).filter(|held| held.uid == written.uid);
-            let status = old.and_then(|held| held.content).and_then(|held| held.status);
+            let status = old.and_then(|held| Arc::unwrap_or_clone(held).content).and_then(|held| held.status);
             let content = HeldImport { spec: Some(content.clone()), status };
             observed.imports.insert(id.clone(), ours(written, sent, None, content));
         }
         Action::ApplyImportStatus { id, status } => {
-            let Some(held) = observed.imports.get_mut(id).filter(|held| held.uid == written.uid) else {
-                return;
-            };
+            let held = observed.imports.get_mut(id).filter(|held| held.uid == written.uid);
+            let Some(held) = held.map(Arc::make_mut) else { return };
             written.resource_version.clone_into(&mut held.resource_version);
             let ready = sent.conditions.first();
             let status = HeldStatus {
@@ -73,14 +74,16 @@ pub(super) fn replay(observed: &mut Observed, action: &Action, sent: &Sent, writ
         }
         Action::ApplyDerived { name, owner, content } => {
             let old = observed.derived.remove(name).filter(|held| held.uid == written.uid);
-            let vips = old.and_then(|held| held.content).map(|held| held.vips).unwrap_or_default();
+            let vips = old
+                .and_then(|held| Arc::unwrap_or_clone(held).content)
+                .map(|held| held.vips)
+                .unwrap_or_default();
             let content = DerivedContent { vips, ..content.clone() };
             observed.derived.insert(name.clone(), ours(written, sent, Some(&owner.uid), content));
         }
         Action::ApplyDerivedStatus { name, content } => {
-            let Some(held) = observed.derived.get_mut(name).filter(|held| held.uid == written.uid) else {
-                return;
-            };
+            let held = observed.derived.get_mut(name).filter(|held| held.uid == written.uid);
+            let Some(held) = held.map(Arc::make_mut) else { return };
             written.resource_version.clone_into(&mut held.resource_version);
             if let Some(held) = &mut held.content {
                 held.vips.clone_from(&content.vips);
@@ -90,9 +93,8 @@ pub(super) fn replay(observed: &mut Observed, action: &Action, sent: &Sent, writ
             observed.slices.insert(name.clone(), ours(written, sent, Some(&owner.uid), content.clone()));
         }
         Action::ApplyExportStatus { id, .. } => {
-            let Some(held) = observed.exports.get_mut(id).filter(|held| held.uid == written.uid) else {
-                return;
-            };
+            let held = observed.exports.get_mut(id).filter(|held| held.uid == written.uid);
+            let Some(held) = held.map(Arc::make_mut) else { return };
             written.resource_version.clone_into(&mut held.resource_version);
             held.content = Some(sent.conditions.clone());
         }
@@ -103,8 +105,8 @@ pub(super) fn replay(observed: &mut Observed, action: &Action, sent: &Sent, writ
     }
 }
 
-fn ours<T>(written: &Written, sent: &Sent, owner: Option<&str>, content: T) -> Held<T> {
-    Held {
+fn ours<T>(written: &Written, sent: &Sent, owner: Option<&str>, content: T) -> Arc<Held<T>> {
+    Arc::new(Held {
         uid: written.uid.clone(),
         resource_version: written.resource_version.clone(),
         generation: written.generation,
@@ -113,14 +115,14 @@ fn ours<T>(written: &Written, sent: &Sent, owner: Option<&str>, content: T) -> H
         applied: sent.applied.clone(),
         owner: owner.map(str::to_owned),
         content: Some(content),
-    }
+    })
 }
 
 /// Only marks it: whether it is gone, or waits for somebody's finalizer, the watch will tell.
 fn delete(observed: &mut Observed, object: &Object, uid: &str) {
-    fn mark<T>(held: Option<&mut Held<T>>, uid: &str) {
+    fn mark<T: Clone>(held: Option<&mut Arc<Held<T>>>, uid: &str) {
         if let Some(held) = held.filter(|held| held.uid == uid) {
-            held.deleting = true;
+            Arc::make_mut(held).deleting = true;
         }
     }
     match object {

@@ -6,9 +6,9 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use federation_model::data_plane::ServicePortId;
-use federation_model::{FederationView, IpFamily, ServiceId, TrustDomain};
+use federation_model::{IpFamily, ServiceId, TrustDomain};
 
-use crate::local::LocalView;
+use super::catalogue::Catalogue;
 use crate::plan::PlanConfig;
 
 /// Everything known of the federation and of this cluster.
@@ -20,10 +20,8 @@ pub struct Input {
     pub clusterset: TrustDomain,
     /// Families that pods of this cluster can dial, best first; never empty.
     pub families: Vec<IpFamily>,
-    /// The catalogue; its revision is 0 while none was ever seen, and then nothing is desired and nothing deleted.
-    pub view: Arc<FederationView>,
-    /// What this cluster offers, and what is wrong with the rest.
-    pub local: Arc<LocalView>,
+    /// What the federation and this cluster offer.
+    pub catalogue: Arc<Catalogue>,
     /// How far each offer is; an offer that is not in here has not been sent.
     pub offers: Arc<BTreeMap<ServiceId, Offer>>,
     /// Addresses of this cluster's gateways that are ready for egress.

@@ -8,7 +8,7 @@
 //! somebody else added (a label, a condition of another type) is left alone and is no difference; where it would be in
 //! the way, [`diff`] says how it is got rid of.
 //!
-//! Reading order: [`content`] (the nouns), [`names`] and [`metadata`] → [`input`] (what is known) → [`desired`] (what
+//! Reading order: [`content`] (the nouns), [`names`] and [`metadata`] → [`catalogue`] and [`input`] (what is known) → [`desired`] (what
 //! should be) → [`observed`] (what is, by [`crd`] and [`parse`]) → [`diff`] and [`action`] (what to do about it) →
 //! [`render`] (as the API server is told) and [`events`] (as people are told).
 //!
@@ -16,6 +16,7 @@
 //! against a small API server in memory.
 
 pub mod action;
+pub mod catalogue;
 pub mod content;
 pub mod crd;
 pub mod desired;
@@ -29,6 +30,7 @@ pub mod parse;
 pub mod render;
 
 pub use action::{Action, Object};
+pub use catalogue::{Catalogue, CatalogueBuilder};
 pub use desired::{Desired, desired};
 pub use diff::{Foreign, diff, foreign};
 pub use events::{EventContent, events};

@@ -1,6 +1,7 @@
 //! What the API server holds of what this controller writes, as its watches last said.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use federation_model::{Namespace, ServiceId};
 
@@ -8,7 +9,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::content::{Condition, DerivedContent, ImportContent, ImportStatus, SliceContent};
 
-/// The state of the API server. Replaced whole at every change; unchanged objects are shared.
+/// The state of the API server. Replaced whole at every change; unchanged objects are shared, so that a copy costs
+/// pointers.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Observed {
     /// Whether every kind has been listed at least once, apart from those that [`Capabilities`] lacks. Until then
@@ -19,15 +21,15 @@ pub struct Observed {
     /// Namespaces that exist and are not on their way out.
     pub namespaces: BTreeSet<Namespace>,
     /// Every ServiceExport: its conditions of the types that we set, by type.
-    pub exports: BTreeMap<ServiceId, Held<Vec<Recorded>>>,
+    pub exports: BTreeMap<ServiceId, Arc<Held<Vec<Recorded>>>>,
     /// Every ServiceImport, also those of other controllers.
-    pub imports: BTreeMap<ServiceId, Held<HeldImport>>,
+    pub imports: BTreeMap<ServiceId, Arc<Held<HeldImport>>>,
     /// Derived Services of ours, by their own namespace and name.
-    pub derived: BTreeMap<ObjectName, Held<DerivedContent>>,
+    pub derived: BTreeMap<ObjectName, Arc<Held<DerivedContent>>>,
     /// EndpointSlices of ours, by their own namespace and name.
-    pub slices: BTreeMap<ObjectName, Held<SliceContent>>,
+    pub slices: BTreeMap<ObjectName, Arc<Held<SliceContent>>>,
     /// ClusterProperties, by name: their value.
-    pub properties: BTreeMap<String, Held<String>>,
+    pub properties: BTreeMap<String, Arc<Held<String>>>,
 }
 
 /// Namespace and name of an object.

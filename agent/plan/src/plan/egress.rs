@@ -1,5 +1,7 @@
 //! What local clients may call: every imported TCP port, with its targets in failover order.
 
+use std::sync::Arc;
+
 use federation_model::ImportPort;
 use federation_model::data_plane::{OutboundPort, ServicePortId, Target, TargetGroup};
 use federation_model::export::Protocol;
@@ -28,7 +30,7 @@ pub(super) fn ports(
 
 /// One group for each tier that has a target now. Clusters that say that nothing is ready, and clusters without a
 /// known way in, have none.
-fn groups(service: &Service<'_>, merged: &ImportPort, surroundings: &Surroundings) -> Vec<TargetGroup> {
+fn groups(service: &Service<'_>, merged: &ImportPort, surroundings: &Surroundings) -> Arc<[TargetGroup]> {
     let exports = service.exports.iter().map(AsRef::as_ref);
     let ranked = failover::rank_port(&surroundings.cluster, &surroundings.clusters, exports, merged);
     let tiers = ranked.chunk_by(|a, b| a.tier == b.tier);

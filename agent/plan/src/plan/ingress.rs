@@ -1,6 +1,7 @@
 //! What other clusters may call here, through this cluster's gateways.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use federation_model::ExportKind;
 use federation_model::data_plane::{IngressRoute, ServicePortId};
@@ -22,7 +23,7 @@ pub(super) fn routes(service: &Service<'_>) -> Vec<(ServicePortId, IngressRoute)
         let endpoints: BTreeSet<_> = ready.map(|backend| backend.address).collect();
         let id = ServicePortId { service: service.id.clone(), port: port.port };
         let scope = export.scope.clone();
-        (id, IngressRoute { scope, end_to_end: export.mtls.is_end_to_end(), endpoints })
+        (id, IngressRoute { scope, end_to_end: export.mtls.is_end_to_end(), endpoints: Arc::new(endpoints) })
     })
     .collect()
 }

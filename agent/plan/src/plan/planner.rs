@@ -2,6 +2,7 @@
 //! has changed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use federation_model::data_plane::{GatewayConfig, OutboundPort, ServicePortId};
 use federation_model::{FederationView, ServiceId};
@@ -29,28 +30,22 @@ impl Planner {
     /// The desired state.
     pub fn plan(&mut self, view: &FederationView, local: &LocalView, config: &PlanConfig) -> Desired {
         self.refresh(view, local, config);
-        let mut dns = DnsTable::default();
-        let mut ingress = BTreeMap::new();
-        let mut egress = BTreeMap::new();
-        for (id, Planned { plan, .. }) in &self.planned {
-            if let Some(records) = &plan.dns {
-                dns.services.insert(id.clone(), records.clone());
-            }
-            ingress.extend(plan.ingress.iter().cloned());
-            egress.extend(plan.egress.iter().map(|(id, port)| {
-                (id.clone(), OutboundPort { listen_port: config.listen_port(id), ..port.clone() })
-            }));
-        }
+        let plans = || self.planned.iter().map(|(id, planned)| (id, &planned.plan));
+        let records = plans().filter_map(|(id, plan)| Some((id.clone(), Arc::clone(plan.dns.as_ref()?))));
+        let ingress = plans().flat_map(|(_, plan)| plan.ingress.iter().cloned());
+        let egress = plans().flat_map(|(_, plan)| &plan.egress).map(|(id, port)| {
+            (id.clone(), OutboundPort { listen_port: config.listen_port(id), ..port.clone() })
+        });
         let cluster_domains = cluster_domains(view, config);
         let gateway = GatewayConfig {
             cluster: config.cluster.clone(),
             trust_domain: config.trust_domain.clone(),
             bundles: bundles(view, config, &cluster_domains),
             cluster_domains,
-            ingress,
-            egress,
+            ingress: ingress.collect(),
+            egress: egress.collect(),
         };
-        Desired { dns, gateway }
+        Desired { dns: DnsTable { services: records.collect() }, gateway }
     }
 
     /// The ports that [`Planner::plan`] will have in its egress, whatever `config.listen_ports` says: what must be

@@ -156,7 +156,7 @@ proptest! {
         }
         for (id, outbound) in &desired.gateway.egress {
             prop_assert!(!outbound.vip.is_empty());
-            for group in &outbound.groups {
+            for group in outbound.groups.iter() {
                 prop_assert!(!group.targets.is_empty(), "empty group at {:?}", id);
                 for target in &group.targets {
                     prop_assert!(target.weight > 0);

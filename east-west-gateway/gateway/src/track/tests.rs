@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use east_west_gateway_route::RefusalReason;
@@ -19,8 +19,8 @@ fn applied(change: impl FnOnce(&mut GatewayConfig)) -> Arc<Applied> {
         sequence: 1,
         refresh_hint: 1,
     };
-    let route = IngressRoute { scope: ExportScope::All, end_to_end: false, endpoints: BTreeSet::new() };
-    let outbound = OutboundPort { vip: vec![], listen_port: None, app: AppProtocol::Tcp, groups: vec![] };
+    let route = IngressRoute { scope: ExportScope::All, end_to_end: false, endpoints: Arc::default() };
+    let outbound = OutboundPort { vip: vec![], listen_port: None, app: AppProtocol::Tcp, groups: [].into() };
     let mut config = GatewayConfig {
         cluster: "west".parse().unwrap(),
         trust_domain: "west.lab".parse().unwrap(),

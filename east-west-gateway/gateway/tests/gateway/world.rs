@@ -112,7 +112,7 @@ pub(crate) fn route(scope: &[&str], end_to_end: bool, endpoints: &[SocketAddr]) 
         ["*"] => ExportScope::All,
         named => ExportScope::Clusters(named.iter().map(|name| name.parse().unwrap()).collect()),
     };
-    IngressRoute { scope, end_to_end, endpoints: endpoints.iter().copied().collect() }
+    IngressRoute { scope, end_to_end, endpoints: Arc::new(endpoints.iter().copied().collect()) }
 }
 
 pub(crate) fn outbound(vip: IpAddr, groups: Vec<Vec<Target>>) -> OutboundPort {

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::*;
 
@@ -12,7 +13,7 @@ fn route(scope: &[&str], end_to_end: bool) -> IngressRoute {
         ["*"] => ExportScope::All,
         named => ExportScope::Clusters(named.iter().map(|name| name.parse().unwrap()).collect()),
     };
-    IngressRoute { scope, end_to_end, endpoints: BTreeSet::from(["10.0.0.1:80".parse().unwrap()]) }
+    IngressRoute { scope, end_to_end, endpoints: Arc::new(BTreeSet::from(["10.0.0.1:80".parse().unwrap()])) }
 }
 
 /// West exports `echo` to all, `secret` to south, and end to end `proxied` to east and `hidden` to itself alone.

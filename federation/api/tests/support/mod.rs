@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use federation_model::bundle::AuthorityDer;
 use federation_model::command::Registration;
@@ -225,7 +226,7 @@ fn service_port() -> impl Strategy<Value = ServicePortId> {
 }
 
 fn ingress_route() -> impl Strategy<Value = IngressRoute> {
-    (scope(), any::<bool>(), btree_set(socket_address(), 0..4))
+    (scope(), any::<bool>(), btree_set(socket_address(), 0..4).prop_map(Arc::new))
         .prop_map(|(scope, end_to_end, endpoints)| IngressRoute { scope, end_to_end, endpoints })
 }
 
@@ -255,8 +256,9 @@ fn outbound_port() -> impl Strategy<Value = OutboundPort> {
     let app = prop_oneof![Just(AppProtocol::Http), Just(AppProtocol::Http2), Just(AppProtocol::Tcp)];
     let group = vec(target(), 1..4).prop_map(|targets| TargetGroup { targets });
     let listen_port = option::of(any::<NonZeroU16>());
-    (vec(ip(), 0..=2), listen_port, app, vec(group, 0..4))
-        .prop_map(|(vip, listen_port, app, groups)| OutboundPort { vip, listen_port, app, groups })
+    (vec(ip(), 0..=2), listen_port, app, vec(group, 0..4)).prop_map(|(vip, listen_port, app, groups)| {
+        OutboundPort { vip, listen_port, app, groups: groups.into() }
+    })
 }
 
 pub(crate) fn gateway_config() -> impl Strategy<Value = GatewayConfig> {

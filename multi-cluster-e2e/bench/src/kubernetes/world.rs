@@ -37,6 +37,7 @@ pub(super) struct World {
     west: ApiServer,
     /// The objects of the exporter.
     pub(super) west_objects: Objects,
+    agents: Vec<SocketAddr>,
     envoy_admin: SocketAddr,
 }
 
@@ -54,8 +55,8 @@ impl World {
         let spec = LabSpec { clusters: south, ports: PortChoice::Random, ..LabSpec::default() };
         let lab = Lab::temporary(spec).await?;
         let started = start(&lab, &east, &west).await;
-        let envoy_admin = match started {
-            Ok(admin) => admin,
+        let (agents, envoy_admin) = match started {
+            Ok(started) => started,
             Err(error) => {
                 let error = logs(&lab, &error);
                 lab.down().await?;
@@ -63,7 +64,7 @@ impl World {
             }
         };
         let west_objects = west.objects().await?;
-        Ok(Self { lab, east, west, west_objects, envoy_admin })
+        Ok(Self { lab, east, west, west_objects, agents, envoy_admin })
     }
 
     /// Ends everything.
@@ -77,6 +78,21 @@ impl World {
     /// Where the Envoy of `east` tells what it has.
     pub(super) fn envoy_admin(&self) -> SocketAddr {
         self.envoy_admin
+    }
+
+    /// Waits until no agent has anything left to write.
+    pub(super) async fn written(&self, within: Duration) -> anyhow::Result<()> {
+        for agent in &self.agents {
+            let look = || async {
+                let status = self.lab.observer().status(*agent).await?;
+                let controller = status.pointer("/kubernetes/controller/status");
+                let none = |field| controller.and_then(|status| status.get(field)?.as_u64()) == Some(0);
+                let idle = none("pending") && none("in_flight");
+                Ok(if idle { Seen::Done(()) } else { Seen::NotYet(format!("{controller:?}")) })
+            };
+            until("an agent to have written everything", within, look).await?;
+        }
+        Ok(())
     }
 
     /// An error, with what the agents wrote last.
@@ -106,8 +122,12 @@ fn logs(lab: &Lab, error: &anyhow::Error) -> anyhow::Error {
     anyhow::anyhow!("{error:#}\n{}", tails.join("\n"))
 }
 
-/// Starts the agents, and an Envoy beside that of `east`; gives back where the Envoy's admin endpoint is.
-async fn start(lab: &Lab, east: &ApiServer, west: &ApiServer) -> anyhow::Result<SocketAddr> {
+/// Starts the agents, and an Envoy beside that of `east`; gives back where agents, and the Envoy, tell how they are.
+async fn start(
+    lab: &Lab,
+    east: &ApiServer,
+    west: &ApiServer,
+) -> anyhow::Result<(Vec<SocketAddr>, SocketAddr)> {
     let south = lab.cluster("south")?;
     let mut ports = Ports::new(PortChoice::Random);
     let mut places = Vec::new();
@@ -136,7 +156,7 @@ async fn start(lab: &Lab, east: &ApiServer, west: &ApiServer) -> anyhow::Result<
     envoy::run(lab, east, spec)?;
     let look = || async { Ok(Seen::from_result(lab.observer().get(wanted.admin, "/ready").await)) };
     until("the Envoy of east to be ready", ENVOY_READY, look).await?;
-    Ok(wanted.admin)
+    Ok((places.iter().map(|place| place.agent_http).collect(), wanted.admin))
 }
 
 /// Where the agent of a cluster stands: on the addresses of the lab that it belongs to.

@@ -61,7 +61,10 @@ async fn complete(world: &KubeWorld, name: &str) -> anyhow::Result<()> {
         };
         let vip = cluster.objects.until(Kind::SERVICE_IMPORT, (DEMO, name), PATIENCE, told).await?;
         cluster.carrying(vip.as_str().unwrap_or_default(), name).await?;
-        let idle = |status: &Value| (status["kubernetes"]["controller"]["ok"] == true).then_some(());
+        let idle = |status: &Value| {
+            let controller = &status["kubernetes"]["controller"]["status"];
+            (controller["pending"] == 0 && controller["in_flight"] == 0).then_some(())
+        };
         world.status_says(cluster, "the controller to have nothing left to do", idle).await?;
     }
     Ok(())

@@ -22,7 +22,7 @@ use multi_cluster_e2e_lab::topology::{Topology, VIP_RANGE_V4};
 use multi_cluster_e2e_lab::wait::{Seen, until};
 use serde_json::Value;
 
-use crate::world_cluster::{KubeCluster, prepare};
+use crate::world_cluster::{KubeCluster, SYSTEM, prepare};
 
 /// How long anything may take that a story was promised. Generous: two API servers share the machine with a compiler.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -236,7 +236,9 @@ impl KubeWorld {
         let mut config: toml::Table = agent_toml(&self.layout, &self.topology, place, Vec::new())?.parse()?;
         config.remove("vip_view");
         let kubeconfig = cluster.api.kubeconfig("agent")?.display().to_string();
-        let source = toml::Table::from_iter([("kubeconfig".to_owned(), kubeconfig.into())]);
+        let source = [("kubeconfig", kubeconfig), ("namespace", SYSTEM.to_owned())];
+        let source = source.into_iter().map(|(key, value)| (key.to_owned(), value.into()));
+        let source = toml::Table::from_iter(source);
         config.insert(
             "source".to_owned(),
             toml::Table::from_iter([("kubernetes".to_owned(), source.into())]).into(),

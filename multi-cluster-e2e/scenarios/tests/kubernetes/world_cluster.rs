@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::world::{DEMO, PATIENCE};
 
 /// Where the agent is installed.
-const SYSTEM: &str = "isthmus-system";
+pub(crate) const SYSTEM: &str = "isthmus-system";
 
 /// An API server and the agent beside it.
 pub(crate) struct KubeCluster {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use agent_kubernetes::source::LocalGateways;
 use agent_plan::egress_ports::{self, EgressPorts, Saved};
-use agent_plan::mcs::{Input, Observed};
+use agent_plan::mcs::{CatalogueBuilder, Input, Observed};
 use agent_plan::{LocalView, PlanConfig};
 use federation_kit::drain::DrainWatcher;
 use federation_model::data_plane::ServicePortId;
@@ -37,6 +37,7 @@ pub(in crate::app) struct ClusterSide {
     pub(in crate::app) gateways_known: bool,
     /// Whether everything in the API server was seen at least once.
     pub(in crate::app) complete: bool,
+    pub(in crate::app) catalogues: CatalogueBuilder,
     pub(in crate::app) told: Told,
     pub(in crate::app) metrics: ClusterMetrics,
 }
@@ -131,8 +132,8 @@ impl ClusterSide {
     pub(super) fn tell_controller(
         &mut self,
         plan: &Arc<PlanConfig>,
-        view: &Arc<FederationView>,
-        local: &Arc<LocalView>,
+        view: &FederationView,
+        local: &LocalView,
     ) {
         let complete = self.seen_everything();
         let gateways = Arc::clone(&self.gateways.borrow_and_update());
@@ -141,11 +142,11 @@ impl ClusterSide {
         if !complete {
             return;
         }
+        let catalogue = self.catalogues.build(&plan.cluster, view, local);
         let listen_ports = self.ports.ports();
         self.told.input.send_if_modified(|last| {
             let same = Arc::ptr_eq(&last.plan, plan)
-                && Arc::ptr_eq(&last.view, view)
-                && Arc::ptr_eq(&last.local, local)
+                && Arc::ptr_eq(&last.catalogue, &catalogue)
                 && Arc::ptr_eq(&last.offers, &offers)
                 && Arc::ptr_eq(&last.listen_ports, &listen_ports)
                 && last.gateways == gateways.ready;
@@ -156,8 +157,7 @@ impl ClusterSide {
                 plan: Arc::clone(plan),
                 clusterset: self.clusterset.clone(),
                 families: self.families.clone(),
-                view: Arc::clone(view),
-                local: Arc::clone(local),
+                catalogue,
                 offers,
                 gateways: gateways.ready.clone(),
                 listen_ports,

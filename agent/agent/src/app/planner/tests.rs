@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use std::path::Path;
 
 use agent_kubernetes::source::LocalGateways;
-use agent_plan::mcs::{Input, Observed};
+use agent_plan::mcs::{CatalogueBuilder, Input, Observed};
 use agent_plan::{ClusterFacts, EgressPorts, PortRange, VipView};
 use federation_model::cluster::Lease;
 use federation_model::data_plane::ServicePortId;
@@ -37,8 +37,7 @@ fn world() -> World {
         plan: Arc::clone(&plan),
         clusterset: "lab".parse().unwrap(),
         families: vec![IpFamily::IPv4],
-        view: Arc::default(),
-        local: Arc::default(),
+        catalogue: Arc::default(),
         offers: Arc::default(),
         gateways: BTreeSet::new(),
         listen_ports: Arc::default(),
@@ -54,6 +53,7 @@ fn world() -> World {
         saved: None,
         gateways_known: false,
         complete: false,
+        catalogues: CatalogueBuilder::default(),
         told: Told { input, ports: watch::Sender::new(None), problem: watch::Sender::new(None) },
         metrics: ClusterMetrics::register(&mut Registry::default()),
     };

@@ -18,7 +18,7 @@ const DIAL: Duration = Duration::from_secs(3);
 /// Every rule that our role lacks, with what it is for. The rules for writing are not needed by an agent that is told
 /// not to write, so that what is missing is told and no fault.
 pub(super) async fn permissions(client: &Client, config: &KubernetesConfig, report: &mut Report) {
-    match permissions::missing(client).await {
+    match permissions::missing(client, &config.namespace).await {
         Ok(missing) if missing.is_empty() => {
             report.step("permissions", true, "every rule that the agent needs");
         }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use agent_plan::desired::{DnsEndpoint, DnsKind, DnsPort, DnsService, DnsTable};
 use federation_model::export::Protocol;
@@ -44,7 +45,7 @@ fn table() -> DnsTable {
         ])),
         ports: vec![port(Some("pg"), Protocol::Tcp, 5432)],
     };
-    let service = |id: &str, service| (id.parse().unwrap(), service);
+    let service = |id: &str, service| (id.parse().unwrap(), Arc::new(service));
     DnsTable {
         services: BTreeMap::from([
             service("demo/echo", echo),

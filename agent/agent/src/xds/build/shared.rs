@@ -45,6 +45,28 @@ struct Port {
     bound: ByName,
 }
 
+/// In which kinds of resources something is not as in the last configuration. Mostly that is endpoints alone.
+#[derive(Debug, Clone, Copy)]
+struct Touched {
+    clusters: bool,
+    endpoints: bool,
+    redirected: bool,
+    bound: bool,
+}
+
+impl Touched {
+    fn all(touched: bool) -> Self {
+        Self { clusters: touched, endpoints: touched, redirected: touched, bound: touched }
+    }
+
+    fn add(&mut self, before: &Port, now: &Port) {
+        self.clusters |= before.cluster != now.cluster;
+        self.endpoints |= before.endpoints != now.endpoints;
+        self.redirected |= before.redirected != now.redirected;
+        self.bound |= before.bound != now.bound;
+    }
+}
+
 impl SharedBuilder {
     /// The resources of `config`.
     pub fn build(&mut self, config: &Arc<GatewayConfig>) -> Arc<Shared> {
@@ -53,30 +75,45 @@ impl SharedBuilder {
         {
             return Arc::clone(shared);
         }
+        let before = self.ports.len();
         self.ports.retain(|id, _| config.egress.contains_key(id));
+        let mut touched = Touched::all(self.last.is_none() || self.ports.len() < before);
         for (id, port) in &config.egress {
-            if self.ports.get(id).is_none_or(|known| known.from != *port) {
-                self.ports.insert(id.clone(), Port::new(id, port));
+            match self.ports.get_mut(id) {
+                Some(known) if known.from == *port => {}
+                Some(known) => {
+                    let made = Port::new(id, port);
+                    touched.add(known, &made);
+                    *known = made;
+                }
+                None => {
+                    self.ports.insert(id.clone(), Port::new(id, port));
+                    touched = Touched::all(true);
+                }
             }
         }
-        let shared = Arc::new(self.assemble(config));
+        let shared = Arc::new(self.assemble(config, touched));
         self.last = Some((Arc::clone(config), Arc::clone(&shared)));
         shared
     }
 
-    fn assemble(&self, config: &GatewayConfig) -> Shared {
+    fn assemble(&self, config: &GatewayConfig, touched: Touched) -> Shared {
         let none = Shared::default();
         let (from, old) = self.last.as_ref().map(|(from, old)| (from.as_ref(), old.as_ref())).unzip();
         let old = old.unwrap_or(&none);
-        let named = |of: fn(&Port) -> &Resource| {
-            self.ports.values().map(|port| (port.name.clone(), of(port).clone())).collect()
+        let named = |touched: bool, old: &Resources, of: fn(&Port) -> &Resource| {
+            let made = || self.ports.values().map(|port| (port.name.clone(), of(port).clone())).collect();
+            if touched { old.followed_by(made()) } else { old.clone() }
         };
-        let listeners = |of: fn(&Port) -> &ByName| self.ports.values().flat_map(of).map(cloned).collect();
+        let listeners = |touched: bool, old: &Resources, of: fn(&Port) -> &ByName| {
+            let made = || self.ports.values().flat_map(of).map(cloned).collect();
+            if touched { old.followed_by(made()) } else { old.clone() }
+        };
         Shared {
-            clusters: old.clusters.followed_by(named(|port| &port.cluster)),
-            endpoints: old.endpoints.followed_by(named(|port| &port.endpoints)),
-            redirected: old.redirected.followed_by(listeners(|port| &port.redirected)),
-            bound: old.bound.followed_by(listeners(|port| &port.bound)),
+            clusters: named(touched.clusters, &old.clusters, |port| &port.cluster),
+            endpoints: named(touched.endpoints, &old.endpoints, |port| &port.endpoints),
+            redirected: listeners(touched.redirected, &old.redirected, |port| &port.redirected),
+            bound: listeners(touched.bound, &old.bound, |port| &port.bound),
             routes: match from {
                 Some(from) if same_routes(from, config) => old.routes.clone(),
                 _ => routes(config),

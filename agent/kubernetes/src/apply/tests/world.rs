@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use agent_plan::mcs::Input;
+use agent_plan::mcs::{CatalogueBuilder, Input};
 use agent_plan::{EgressPorts, LocalView, PlanConfig, PortRange, VipView};
 use federation_model::data_plane::ServicePortId;
 use federation_model::export::{InternalTrafficPolicy, Locality, Protocol, SessionAffinity};
@@ -39,8 +39,7 @@ pub(crate) fn input(services: usize, port: u16) -> Input {
         }),
         clusterset: "example".parse().unwrap(),
         families: vec![IpFamily::IPv4],
-        view: Arc::new(view),
-        local: Arc::new(LocalView::default()),
+        catalogue: CatalogueBuilder::default().build(&"east".parse().unwrap(), &view, &LocalView::default()),
         offers: Arc::default(),
         gateways: ["10.9.0.1".parse().unwrap()].into(),
         listen_ports: egress.ports(),

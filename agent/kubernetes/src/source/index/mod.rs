@@ -188,7 +188,7 @@ impl Indexed for ServiceItem {
     fn set(index: &mut Index, key: &Key, item: Self) -> Touched {
         let Self { id, theirs, held } = item;
         let seen = match held {
-            Some((name, held)) => index.observed.set_derived(name, *held),
+            Some((name, held)) => index.observed.set_derived(name, held),
             None => index.observed.remove_derived(key),
         };
         let gateways = index.gateways.set_service(&id, theirs.as_ref());
@@ -215,7 +215,7 @@ impl Indexed for SliceItem {
     fn set(index: &mut Index, key: &Key, item: Self) -> Touched {
         let Self { theirs, held } = item;
         let seen = match held {
-            Some((name, held)) => index.observed.set_slice(name, *held),
+            Some((name, held)) => index.observed.set_slice(name, held),
             None => index.observed.remove_slice(key),
         };
         let gateways = index.gateways.set_slice(key, theirs.as_ref());
@@ -262,7 +262,7 @@ impl Indexed for ExportItem {
 
 impl Indexed for ImportItem {
     fn set(index: &mut Index, _: &Key, item: Self) -> Touched {
-        observed(index.observed.set_import(item.id, *item.held))
+        observed(index.observed.set_import(item.id, item.held))
     }
 
     fn remove(index: &mut Index, key: &Key) -> Touched {

@@ -1,6 +1,7 @@
 //! What the API server holds of what the controller writes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use agent_plan::mcs::Observed;
 use agent_plan::mcs::content::{DerivedContent, SliceContent};
@@ -36,7 +37,7 @@ impl ObservedIndex {
         if live { self.view.namespaces.insert(name) } else { self.view.namespaces.remove(&name) }
     }
 
-    pub(super) fn set_export(&mut self, id: ServiceId, held: Held<Vec<Recorded>>) -> bool {
+    pub(super) fn set_export(&mut self, id: ServiceId, held: Arc<Held<Vec<Recorded>>>) -> bool {
         put(&mut self.view.exports, id, held)
     }
 
@@ -44,7 +45,7 @@ impl ObservedIndex {
         self.view.exports.remove(id).is_some()
     }
 
-    pub(super) fn set_import(&mut self, id: ServiceId, held: Held<HeldImport>) -> bool {
+    pub(super) fn set_import(&mut self, id: ServiceId, held: Arc<Held<HeldImport>>) -> bool {
         put(&mut self.view.imports, id, held)
     }
 
@@ -52,7 +53,7 @@ impl ObservedIndex {
         self.view.imports.remove(id).is_some()
     }
 
-    pub(super) fn set_derived(&mut self, name: ObjectName, held: Held<DerivedContent>) -> bool {
+    pub(super) fn set_derived(&mut self, name: ObjectName, held: Arc<Held<DerivedContent>>) -> bool {
         put(&mut self.view.derived, name, held)
     }
 
@@ -64,7 +65,7 @@ impl ObservedIndex {
         self.view.derived.keys().map(key)
     }
 
-    pub(super) fn set_slice(&mut self, name: ObjectName, held: Held<SliceContent>) -> bool {
+    pub(super) fn set_slice(&mut self, name: ObjectName, held: Arc<Held<SliceContent>>) -> bool {
         put(&mut self.view.slices, name, held)
     }
 
@@ -79,7 +80,7 @@ impl ObservedIndex {
         self.view.slices.keys().map(key)
     }
 
-    pub(super) fn set_property(&mut self, name: String, held: Held<String>) -> bool {
+    pub(super) fn set_property(&mut self, name: String, held: Arc<Held<String>>) -> bool {
         put(&mut self.view.properties, name, held)
     }
 
@@ -89,8 +90,8 @@ impl ObservedIndex {
 }
 
 /// A new version is a change even where the content is the same: it confirms a write.
-fn put<K: Ord, T: PartialEq>(map: &mut BTreeMap<K, Held<T>>, key: K, held: Held<T>) -> bool {
-    if map.get(&key) == Some(&held) {
+fn put<K: Ord, T: PartialEq>(map: &mut BTreeMap<K, Arc<Held<T>>>, key: K, held: Arc<Held<T>>) -> bool {
+    if map.get(&key).is_some_and(|known| **known == *held) {
         return false;
     }
     map.insert(key, held);

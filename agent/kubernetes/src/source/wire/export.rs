@@ -17,7 +17,7 @@ use crate::source::parse;
 pub(crate) struct ExportItem {
     pub(crate) id: ServiceId,
     pub(crate) asked: Arc<ServiceExport>,
-    pub(crate) held: Held<Vec<Recorded>>,
+    pub(crate) held: Arc<Held<Vec<Recorded>>>,
 }
 
 impl Wire for ExportItem {

@@ -1,5 +1,7 @@
 //! ServiceImports.
 
+use std::sync::Arc;
+
 use agent_plan::mcs::observed::{Held, HeldImport};
 use agent_plan::mcs::{crd, parse as mcs};
 use federation_model::ServiceId;
@@ -13,7 +15,7 @@ use crate::source::parse;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ImportItem {
     pub(crate) id: ServiceId,
-    pub(crate) held: Box<Held<HeldImport>>,
+    pub(crate) held: Arc<Held<HeldImport>>,
 }
 
 impl Wire for ImportItem {
@@ -23,7 +25,7 @@ impl Wire for ImportItem {
         let document: crd::ServiceImport = typed(json)?;
         parse::service_id(&document.metadata)?;
         let (id, held) = mcs::import(&document).ok_or("metadata: it is not a ServiceImport")?;
-        Ok(Self { id, held: Box::new(held) })
+        Ok(Self { id, held })
     }
 
     fn update(change: Change<Self>) -> Update {

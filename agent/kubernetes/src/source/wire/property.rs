@@ -1,5 +1,7 @@
 //! ClusterProperties.
 
+use std::sync::Arc;
+
 use agent_plan::mcs::observed::Held;
 use agent_plan::mcs::{crd, parse as mcs};
 
@@ -11,7 +13,7 @@ use crate::source::message::{Change, Update};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PropertyItem {
     pub(crate) name: String,
-    pub(crate) held: Held<String>,
+    pub(crate) held: Arc<Held<String>>,
 }
 
 impl Wire for PropertyItem {

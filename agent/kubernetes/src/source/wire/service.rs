@@ -21,7 +21,7 @@ pub(crate) struct ServiceItem {
     /// What exporting it needs, and what gateways are reached by; none of a derived Service of ours.
     pub(crate) theirs: Option<(Arc<Service>, LoadBalancer)>,
     /// A Service under a name of ours, whether it is ours or not.
-    pub(crate) held: Option<(ObjectName, Box<Held<DerivedContent>>)>,
+    pub(crate) held: Option<(ObjectName, Arc<Held<DerivedContent>>)>,
 }
 
 /// `status.loadBalancer.ingress`, for the gateways' own Service.
@@ -38,10 +38,8 @@ impl Wire for ServiceItem {
         let service: Service = typed(json)?;
         let id = parse::service_id(&service.metadata)?;
         let ours = parse::is_our_service(&service.metadata);
-        let held = (ours || parse::is_our_service_name(id.name.as_str()))
-            .then(|| mcs::derived(&service))
-            .flatten()
-            .map(|(name, held)| (name, Box::new(held)));
+        let held =
+            (ours || parse::is_our_service_name(id.name.as_str())).then(|| mcs::derived(&service)).flatten();
         let theirs = (!ours).then(|| {
             let balancer = load_balancer(&service);
             (Arc::new(pruned(service)), balancer)

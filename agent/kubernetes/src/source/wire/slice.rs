@@ -1,5 +1,7 @@
 //! EndpointSlices: most of what an API server has to say, so they are read straight into what is kept.
 
+use std::sync::Arc;
+
 use agent_plan::mcs::content::SliceContent;
 use agent_plan::mcs::observed::{Held, ObjectName};
 use agent_plan::mcs::parse as mcs;
@@ -21,7 +23,7 @@ pub(crate) struct SliceItem {
     /// The Service that its label names, and what exporting it needs. None of ours, and none that belongs to nobody.
     pub(crate) theirs: Option<(ServiceId, LeanSlice)>,
     /// A slice under a name of ours, whether it is ours or not.
-    pub(crate) held: Option<(ObjectName, Box<Held<SliceContent>>)>,
+    pub(crate) held: Option<(ObjectName, Arc<Held<SliceContent>>)>,
 }
 
 /// What exporting a slice needs, in a sixth of the memory of Kubernetes' own type.
@@ -96,7 +98,7 @@ impl Wire for SliceItem {
         let held = if ours || parse::is_our_slice_name(metadata.name.as_deref().unwrap_or_default()) {
             // Read once more, whole: what we do not write must not be overlooked.
             let whole: EndpointSlice = typed(json)?;
-            mcs::slice(&whole).map(|(name, held)| (name, Box::new(held)))
+            mcs::slice(&whole)
         } else {
             None
         };

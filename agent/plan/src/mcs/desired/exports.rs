@@ -1,12 +1,14 @@
 //! Conditions of this cluster's ServiceExports (KEP-1645, `ServiceExportConditionType`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use federation_model::{Import, ServiceId};
 
 use super::conflict;
 use super::services::Service;
 use crate::local::InvalidExport;
+use crate::mcs::catalogue::Verdict;
 use crate::mcs::content::{Condition, ConditionKind, ConditionStatus};
 use crate::mcs::input::{Input, Offer};
 use crate::mcs::observed::{Held, Observed, Recorded};
@@ -23,16 +25,13 @@ pub(super) fn conditions(
     if observed.capabilities.exports.is_none() {
         return BTreeMap::new();
     }
-    let there = |(id, held): &(&ServiceId, &Held<Vec<Recorded>>)| {
+    let there = |(id, held): &(&ServiceId, &Arc<Held<Vec<Recorded>>>)| {
         !held.deleting && observed.namespaces.contains(&id.namespace)
     };
-    let judged = |(id, held): (&ServiceId, &Held<Vec<Recorded>>)| {
-        let conditions = if let Some(wrong) = input.local.invalid.get(id) {
-            invalid(wrong)
-        } else if input.local.exports.contains_key(id) {
-            valid(id, held, input, services)
-        } else {
-            return None;
+    let judged = |(id, held): (&ServiceId, &Arc<Held<Vec<Recorded>>>)| {
+        let conditions = match input.catalogue.verdicts.get(id)? {
+            Verdict::Invalid(wrong) => invalid(wrong),
+            Verdict::Valid => valid(id, held, input, services),
         };
         Some((id.clone(), conditions))
     };
@@ -62,14 +61,14 @@ fn valid(
 ) -> Vec<Condition> {
     let valid =
         condition(ConditionKind::Valid, ConditionStatus::True, "Valid", "The Service can be exported.");
-    if !super::known(input) {
+    if !input.catalogue.known {
         return std::iter::once(valid).chain(as_before(held, input.offers.get(id))).collect();
     }
     let service = services.binary_search_by(|service| service.id.cmp(id)).ok();
     let service = service.and_then(|at| services.get(at));
-    let own = service.filter(|service| service.export(&input.plan.cluster).is_some());
+    let own = service.filter(|service| service.exporter(&input.plan.cluster).is_some());
     let ready = ready(input.offers.get(id), own.is_some());
-    let conflict = own.map(|service| conflict(&service.import, input));
+    let conflict = own.map(|service| conflict(service.import, input));
     std::iter::once(valid).chain([ready]).chain(conflict).collect()
 }
 

@@ -15,12 +15,12 @@ use crate::mcs::observed::{Capabilities, ImportField};
 const NAMED_EXPORTERS: usize = 8;
 
 pub(super) fn import(service: &Service<'_>, input: &Input, capabilities: &Capabilities) -> DesiredImport {
-    let merged = &service.import;
+    let merged = service.import;
     let (families, ips) = match merged.kind {
         ExportKind::Headless => (headless_families(service, input), Vec::new()),
         ExportKind::ClusterSetIp => vips(service, input).into_iter().unzip(),
     };
-    let ready = ready(service, input, &families);
+    let ready = ready(service, &families);
     let has = |field: ImportField| !capabilities.import_lacks.contains(&field);
     let content = ImportContent {
         kind: merged.kind,
@@ -48,7 +48,7 @@ pub(super) fn import(service: &Service<'_>, input: &Input, capabilities: &Capabi
 
 /// The VIPs in families that this cluster uses, best first: `ips` and `ipFamilies` correspond (KEP-1645).
 fn vips(service: &Service<'_>, input: &Input) -> Vec<(IpFamily, IpAddr)> {
-    let Some(vip) = input.view.vips.get(service.id) else { return Vec::new() };
+    let Some(vip) = service.vip else { return Vec::new() };
     let addresses = input.plan.vip_view.addresses(vip);
     let of = |family: &IpFamily| addresses.iter().find(|address| IpFamily::of(**address) == *family);
     input.families.iter().filter_map(|family| Some((*family, *of(family)?))).collect()
@@ -57,15 +57,15 @@ fn vips(service: &Service<'_>, input: &Input) -> Vec<(IpFamily, IpAddr)> {
 /// Families of the exporters whose kind won. Where none of them says, those of their endpoints; and where there are
 /// none of those either, all that this cluster uses.
 fn headless_families(service: &Service<'_>, input: &Input) -> Vec<IpFamily> {
-    let exports = || service.import.clusters.iter().filter_map(|cluster| service.export(cluster));
-    let stated = |family: &IpFamily| exports().any(|export| export.ip_families.contains(family));
+    let exporters = || service.import.clusters.iter().filter_map(|cluster| service.exporter(cluster));
+    let stated = |family: &IpFamily| exporters().any(|exporter| exporter.ip_families.contains(family));
     let served = |family: &IpFamily| {
-        exports().any(|e| e.endpoints.iter().any(|endpoint| IpFamily::of(endpoint.address) == *family))
+        exporters().any(|e| e.endpoints.iter().any(|endpoint| IpFamily::of(endpoint.address) == *family))
     };
     let those = |has: &dyn Fn(&IpFamily) -> bool| input.families.iter().copied().filter(has).collect();
-    if exports().any(|export| !export.ip_families.is_empty()) {
+    if exporters().any(|exporter| !exporter.ip_families.is_empty()) {
         those(&stated)
-    } else if exports().any(|export| !export.endpoints.is_empty()) {
+    } else if exporters().any(|exporter| !exporter.endpoints.is_empty()) {
         those(&served)
     } else {
         input.families.clone()
@@ -74,9 +74,8 @@ fn headless_families(service: &Service<'_>, input: &Input) -> Vec<IpFamily> {
 
 /// The condition `Ready`. Its message names the exporters, so that it differs whenever `status.clusters` does: that
 /// tells an exporter that we should take away from one that somebody else put there.
-fn ready(service: &Service<'_>, input: &Input, families: &[IpFamily]) -> Condition {
-    let waiting =
-        service.import.kind == ExportKind::ClusterSetIp && !input.view.vips.contains_key(service.id);
+fn ready(service: &Service<'_>, families: &[IpFamily]) -> Condition {
+    let waiting = service.import.kind == ExportKind::ClusterSetIp && service.vip.is_none();
     let (status, reason, message) = if waiting {
         (ConditionStatus::False, "Pending", "The federation has not given it an address yet. ")
     } else if families.is_empty() {

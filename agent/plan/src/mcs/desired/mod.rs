@@ -1,6 +1,6 @@
 //! What the API server should hold.
 //!
-//! Only what is known counts: while the catalogue was never seen ([`Input::view`] at revision 0) nothing is desired but
+//! Only what is known counts: while the catalogue was never seen ([`Catalogue::known`](super::Catalogue::known)) nothing is desired but
 //! the verdicts on this cluster's own ServiceExports, and [`Desired::known`] keeps [`diff`](super::diff) from taking
 //! the silence for an answer.
 
@@ -14,7 +14,7 @@ mod slices;
 
 use std::collections::BTreeMap;
 
-use federation_model::{Revision, ServiceId};
+use federation_model::ServiceId;
 
 use super::content::{Condition, DerivedContent, ImportContent, ImportStatus, SliceContent};
 use super::input::Input;
@@ -58,7 +58,7 @@ pub struct DesiredSlice {
 
 /// What should be. Pure: the same arguments give the same result.
 pub fn desired(input: &Input, observed: &Observed) -> Desired {
-    let known = known(input);
+    let known = input.catalogue.known;
     let services = if known { services::services(input, observed) } else { Vec::new() };
     let mut desired = Desired {
         known,
@@ -79,11 +79,6 @@ pub fn desired(input: &Input, observed: &Observed) -> Desired {
         desired.imports.insert(service.id.clone(), import);
     }
     desired
-}
-
-/// Whether the catalogue was ever seen.
-fn known(input: &Input) -> bool {
-    input.view.revision != Revision(0)
 }
 
 fn add_dependants(

@@ -8,8 +8,7 @@ use crate::mcs::observed::Observed;
 
 /// Both properties, as long as the federation counts this cluster among its members, and no longer.
 pub(super) fn properties(input: &Input, observed: &Observed) -> BTreeMap<String, String> {
-    let member = input.view.clusters.contains_key(&input.plan.cluster);
-    if !(member && observed.capabilities.properties) {
+    if !(input.catalogue.member && observed.capabilities.properties) {
         return BTreeMap::new();
     }
     BTreeMap::from([

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 
 use federation_model::data_plane::ServicePortId;
 use federation_model::export::Protocol;
-use federation_model::{ClusterId, Endpoint, Export, ExportKind, IpFamily, ServiceId, ServicePort};
+use federation_model::{ClusterId, Endpoint, ExportKind, IpFamily, ServiceId, ServicePort};
 
 use super::DesiredSlice;
 use super::services::Service;
+use crate::mcs::catalogue::Exporter;
 use crate::mcs::content::{DerivedContent, ImportContent, SliceContent, SliceEndpoint, SlicePort, SliceRole};
 use crate::mcs::input::Input;
 use crate::mcs::metadata;
@@ -69,13 +70,12 @@ pub(super) fn of_exporters(
     input: &Input,
     gateways: &Gateways,
 ) {
-    let alive = |cluster: &ClusterId| {
-        cluster == &input.plan.cluster || input.view.clusters.get(cluster).is_some_and(|c| c.lease.is_held())
-    };
+    let alive =
+        |cluster: &ClusterId| cluster == &input.plan.cluster || input.catalogue.alive.contains(cluster);
     for cluster in service.import.clusters.iter().filter(|cluster| alive(cluster)) {
-        let Some(export) = service.export(cluster) else { continue };
+        let Some(exporter) = service.exporter(cluster) else { continue };
         let ports = match import.kind {
-            ExportKind::Headless => export.ports.iter().map(as_exported).collect(),
+            ExportKind::Headless => exporter.ports.iter().map(as_exported).collect(),
             ExportKind::ClusterSetIp => ports_behind_gateways(service, cluster, input),
         };
         if ports.is_empty() && import.kind == ExportKind::ClusterSetIp {
@@ -83,10 +83,10 @@ pub(super) fn of_exporters(
         }
         for family in &import.families {
             let endpoints = match import.kind {
-                ExportKind::Headless => own_endpoints(export, *family),
+                ExportKind::Headless => own_endpoints(exporter, *family),
                 ExportKind::ClusterSetIp => {
                     let addresses = gateways.get(family).map(Vec::as_slice).unwrap_or_default();
-                    addresses.iter().map(|address| gateway(*address, export.ready() > 0)).collect()
+                    addresses.iter().map(|address| gateway(*address, exporter.ready)).collect()
                 }
             };
             for (index, part) in endpoints.chunks(MAX_SLICE).enumerate() {
@@ -130,10 +130,10 @@ fn gateway(address: IpAddr, ready: bool) -> SliceEndpoint {
 }
 
 /// Sorted, so that the order in which an exporter names them does not matter.
-fn own_endpoints(export: &Export, family: IpFamily) -> Vec<SliceEndpoint> {
+fn own_endpoints(exporter: &Exporter, family: IpFamily) -> Vec<SliceEndpoint> {
     let fits =
         |endpoint: &&Endpoint| IpFamily::of(endpoint.address) == family && fits_a_slice(endpoint.address);
-    let endpoints = export.endpoints.iter().filter(fits).map(|endpoint| SliceEndpoint {
+    let endpoints = exporter.endpoints.iter().filter(fits).map(|endpoint| SliceEndpoint {
         address: endpoint.address,
         ready: endpoint.ready,
         hostname: endpoint.hostname.as_ref().map(ToString::to_string),

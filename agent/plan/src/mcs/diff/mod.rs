@@ -10,6 +10,7 @@ mod imports;
 mod obsolete;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use federation_model::ServiceId;
 
@@ -44,7 +45,7 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Action> {
 pub fn foreign(desired: &Desired, observed: &Observed) -> Vec<Foreign> {
     fn among<'a, K: Ord + Clone + 'a, D, T>(
         wanted: &'a BTreeMap<K, D>,
-        held: &'a BTreeMap<K, Held<T>>,
+        held: &'a BTreeMap<K, Arc<Held<T>>>,
         object: impl Fn(K) -> Object + 'a,
     ) -> impl Iterator<Item = Foreign> + 'a {
         let theirs = wanted.keys().filter(|key| held.get(*key).is_some_and(|held| !held.ours));
@@ -69,7 +70,7 @@ fn properties(desired: &Desired, observed: &Observed, actions: &mut Vec<Action>)
 /// Whether to write an object: where there is none, if that is certain; and where ours differs. What is on its way out
 /// is not written: it would come back half made.
 fn must_write<T>(
-    held: Option<&Held<T>>,
+    held: Option<&Arc<Held<T>>>,
     observed: &Observed,
     differs: impl FnOnce(&Held<T>) -> bool,
 ) -> bool {

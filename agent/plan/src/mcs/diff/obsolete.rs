@@ -5,6 +5,7 @@
 //! a definition could not be read for a moment.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use federation_model::Namespace;
 
@@ -30,9 +31,9 @@ pub(super) fn actions(desired: &Desired, observed: &Observed, actions: &mut Vec<
 }
 
 fn obsolete<'a, K: Ord, T, D>(
-    held: &'a BTreeMap<K, Held<T>>,
+    held: &'a BTreeMap<K, Arc<Held<T>>>,
     wanted: &'a BTreeMap<K, D>,
-) -> impl Iterator<Item = (&'a K, &'a Held<T>)> {
+) -> impl Iterator<Item = (&'a K, &'a Arc<Held<T>>)> {
     held.iter().filter(|(key, held)| held.ours && !held.deleting && !wanted.contains_key(*key))
 }
 

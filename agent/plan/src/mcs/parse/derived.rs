@@ -1,6 +1,7 @@
 //! Derived Services.
 
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use federation_model::{ServiceId, ServicePort};
 use k8s_openapi::api::core::v1::{Service, ServicePort as KubePort};
@@ -12,7 +13,7 @@ use crate::mcs::names::{self, MANAGED_BY, MCS_SERVICE_NAME, OURS, VIP_CLASS};
 use crate::mcs::observed::{Held, ObjectName};
 
 /// A Service, if it goes by the name of one of ours.
-pub fn derived(object: &Service) -> Option<(ObjectName, Held<DerivedContent>)> {
+pub fn derived(object: &Service) -> Option<(ObjectName, Arc<Held<DerivedContent>>)> {
     let name = meta::object_name(&object.metadata)?;
     let content = content(&name, object);
     Some((name, meta::held(&object.metadata, (MANAGED_BY, OURS), content)))

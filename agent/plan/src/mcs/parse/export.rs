@@ -1,5 +1,7 @@
 //! ServiceExports: what they ask for, and what their status says.
 
+use std::sync::Arc;
+
 use federation_model::ServiceId;
 
 use super::{conditions, meta};
@@ -10,7 +12,7 @@ use crate::mcs::observed::{Held, Recorded};
 use crate::objects;
 
 /// The status of a ServiceExport, whoever made it.
-pub fn export(object: &ServiceExport) -> Option<(ServiceId, Held<Vec<Recorded>>)> {
+pub fn export(object: &ServiceExport) -> Option<(ServiceId, Arc<Held<Vec<Recorded>>>)> {
     let given = object.status.known().and_then(|status| status.conditions.as_ref());
     let kinds = [ConditionKind::Valid, ConditionKind::Ready, ConditionKind::Conflict];
     let recorded = conditions::conditions(given, &kinds);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use federation_model::export::{InternalTrafficPolicy, Protocol, SessionAffinity};
 use federation_model::{ExportKind, IpFamily, ServiceId, ServicePort};
@@ -14,7 +15,7 @@ use crate::mcs::names::{MANAGED_BY, OURS};
 use crate::mcs::observed::{Held, HeldImport, HeldStatus};
 
 /// A ServiceImport, whoever made it.
-pub fn import(object: &ServiceImport) -> Option<(ServiceId, Held<HeldImport>)> {
+pub fn import(object: &ServiceImport) -> Option<(ServiceId, Arc<Held<HeldImport>>)> {
     let id = meta::service_id(&object.metadata)?;
     let content = HeldImport {
         spec: object.spec.known().and_then(|spec| content(object, spec)),

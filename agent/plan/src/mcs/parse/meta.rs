@@ -1,6 +1,7 @@
 //! What every object's metadata says.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use federation_model::ServiceId;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -21,8 +22,8 @@ pub(super) fn object_name(meta: &ObjectMeta) -> Option<ObjectName> {
 }
 
 /// An object with this metadata; it is ours if `marker` is among its labels.
-pub(super) fn held<T>(meta: &ObjectMeta, marker: (&str, &str), content: Option<T>) -> Held<T> {
-    Held {
+pub(super) fn held<T>(meta: &ObjectMeta, marker: (&str, &str), content: Option<T>) -> Arc<Held<T>> {
+    Arc::new(Held {
         uid: meta.uid.clone().unwrap_or_default(),
         resource_version: meta.resource_version.clone().unwrap_or_default(),
         generation: meta.generation.unwrap_or_default(),
@@ -31,7 +32,7 @@ pub(super) fn held<T>(meta: &ObjectMeta, marker: (&str, &str), content: Option<T
         applied: text(meta.annotations.as_ref(), CONTENT).map(str::to_owned),
         owner: owner(meta),
         content,
-    }
+    })
 }
 
 pub(super) fn label<'a>(meta: &'a ObjectMeta, key: &str) -> Option<&'a str> {

@@ -1,5 +1,7 @@
 //! ClusterProperties.
 
+use std::sync::Arc;
+
 use super::meta;
 use crate::mcs::crd::ClusterProperty;
 use crate::mcs::names::{MANAGED_BY, OURS};
@@ -9,7 +11,7 @@ use crate::mcs::observed::Held;
 const MAX_VALUE: usize = 1_024;
 
 /// A ClusterProperty, whoever made it.
-pub fn property(object: &ClusterProperty) -> Option<(String, Held<String>)> {
+pub fn property(object: &ClusterProperty) -> Option<(String, Arc<Held<String>>)> {
     let value = object.spec.known().map(|spec| &spec.value).filter(|value| value.len() <= MAX_VALUE);
     let held = meta::held(&object.metadata, (MANAGED_BY, OURS), value.cloned());
     Some((object.metadata.name.clone()?, held))

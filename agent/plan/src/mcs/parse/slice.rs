@@ -1,6 +1,7 @@
 //! EndpointSlices of ours.
 
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use federation_model::{IpFamily, ServiceId};
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
@@ -13,7 +14,7 @@ use crate::mcs::names::{MCS_SERVICE_NAME, MCS_SOURCE_CLUSTER, SERVICE_NAME, SLIC
 use crate::mcs::observed::{Held, ObjectName};
 
 /// An EndpointSlice.
-pub fn slice(object: &EndpointSlice) -> Option<(ObjectName, Held<SliceContent>)> {
+pub fn slice(object: &EndpointSlice) -> Option<(ObjectName, Arc<Held<SliceContent>>)> {
     let name = meta::object_name(&object.metadata)?;
     let content = content(&name, object);
     Some((name, meta::held(&object.metadata, (SLICE_MANAGED_BY, SLICE_OURS), content)))

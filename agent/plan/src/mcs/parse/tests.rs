@@ -55,7 +55,7 @@ fn an_import_of_ours_is_read_without_its_bookkeeping() {
     assert_eq!(id.to_string(), "demo/echo");
     assert!(held.ours && !held.deleting);
     assert_eq!((held.applied.as_deref(), held.generation), (Some("abc"), 3));
-    let content = held.content.unwrap();
+    let content = held.content.clone().unwrap();
     let spec = content.spec.unwrap();
     assert_eq!(spec.labels.into_iter().collect::<Vec<_>>(), [("team".to_owned(), "a".to_owned())]);
     assert_eq!(spec.annotations.into_iter().collect::<Vec<_>>(), [("note".to_owned(), "b".to_owned())]);
@@ -67,7 +67,7 @@ fn an_import_of_ours_is_read_without_its_bookkeeping() {
 
 #[test]
 fn what_we_never_write_in_an_import_is_no_content_and_no_error() {
-    let spec = |value: Value| parse::import(&read(value)).unwrap().1.content.unwrap().spec;
+    let spec = |value: Value| parse::import(&read(value)).unwrap().1.content.clone().unwrap().spec;
     let base = an_import();
     assert!(spec(base.clone()).is_some());
     // What the API server or a newer schema may add is not looked at.
@@ -95,7 +95,7 @@ fn what_we_never_write_in_an_import_is_no_content_and_no_error() {
     for (pointer, to) in strange {
         assert_eq!(spec(with(&base, pointer, to.clone())), None, "{pointer}: {to}");
     }
-    let status = |value: Value| parse::import(&read(value)).unwrap().1.content.unwrap().status;
+    let status = |value: Value| parse::import(&read(value)).unwrap().1.content.clone().unwrap().status;
     let strange = [
         ("/status", Value::Null),
         ("/status", json!([])),
@@ -134,7 +134,7 @@ fn conditions_of_other_types_and_other_schemas_are_passed_over() {
     });
     let (_, held) = parse::export(&read(export)).unwrap();
     assert!(!held.ours);
-    let [valid, conflict] = &held.content.unwrap()[..] else { panic!("two are of our types") };
+    let [valid, conflict] = &held.content.clone().unwrap()[..] else { panic!("two are of our types") };
     assert_eq!((valid.condition.status, valid.observed_generation), (ConditionStatus::True, Some(1)));
     assert_eq!((conflict.since.as_ref(), conflict.observed_generation), (None, None));
 }
@@ -173,7 +173,7 @@ fn derived_services_are_known_by_name_and_label() {
     let good = held(base.clone());
     assert!(good.ours);
     assert_eq!(good.owner.as_deref(), Some("u7"));
-    let content = good.content.unwrap();
+    let content = good.content.clone().unwrap();
     assert_eq!(content.import, import);
     assert_eq!(content.ports.iter().map(|port| port.port.get()).collect::<Vec<_>>(), [80, 443]);
     assert_eq!(content.vips.len(), 1);
@@ -187,12 +187,13 @@ fn derived_services_are_known_by_name_and_label() {
     ] {
         assert_eq!(held(with(&base, pointer, to.clone())).content, None, "{pointer}: {to}");
     }
-    let selector = held(with(&base, "/spec/selector", json!({"app": "x"}))).content.unwrap();
+    let selector = held(with(&base, "/spec/selector", json!({"app": "x"}))).content.clone().unwrap();
     assert!(selector.selector);
     for ingress in
         [json!([{"hostname": "x"}]), json!([{"ip": "240.240.0.1", "ipMode": "Proxy"}]), Value::Null]
     {
-        let none = held(with(&base, "/status/loadBalancer/ingress", ingress.clone())).content.unwrap();
+        let none =
+            held(with(&base, "/status/loadBalancer/ingress", ingress.clone())).content.clone().unwrap();
         assert_eq!(none.vips, [] as [std::net::IpAddr; 0], "{ingress}");
     }
 }
@@ -211,7 +212,7 @@ fn slices_say_only_what_we_write() {
     let held = |value: Value| parse::slice(&read::<EndpointSlice>(value)).unwrap().1;
     let good = held(base.clone());
     assert!(good.ours);
-    let content = good.content.unwrap();
+    let content = good.content.clone().unwrap();
     assert!(matches!(content.role, SliceRole::Mcs { .. }));
     assert_eq!(content.ports[0].name, None, "the API server writes no name as an empty one");
     assert!(held(with(&base, "/endpoints", Value::Null)).content.is_some());
@@ -238,7 +239,7 @@ fn slices_say_only_what_we_write() {
 fn properties_keep_only_values_that_could_be_ours() {
     let property = |spec: Value| {
         let object: ClusterProperty = read(json!({"metadata": {"name": "p"}, "spec": spec}));
-        parse::property(&object).unwrap().1.content
+        parse::property(&object).unwrap().1.content.clone()
     };
     assert_eq!(property(json!({"value": "east"})).as_deref(), Some("east"));
     assert_eq!(property(json!({"value": "x".repeat(2_000)})), None);

@@ -41,11 +41,12 @@ pub fn render(action: &Action, observed: &Observed, now: &Time) -> Option<Patch>
     let capabilities = &observed.capabilities;
     let (status, body) = match action {
         Action::ApplyImport { id, content } => {
-            let held = observed.imports.get(id);
+            let held = observed.imports.get(id).map(AsRef::as_ref);
             (false, import::body(capabilities.imports?, id, content, held, &capabilities.import_lacks))
         }
         Action::ApplyImportStatus { id, status } => {
-            (true, import::status(capabilities.imports?, id, status, observed.imports.get(id), now))
+            let held = observed.imports.get(id).map(AsRef::as_ref);
+            (true, import::status(capabilities.imports?, id, status, held, now))
         }
         Action::ApplyDerived { name, owner, content } => {
             (false, derived::body(capabilities.imports?, name, owner, content))
@@ -55,7 +56,8 @@ pub fn render(action: &Action, observed: &Observed, now: &Time) -> Option<Patch>
             (false, slice::body(capabilities.imports?, name, owner, content))
         }
         Action::ApplyExportStatus { id, conditions } => {
-            (true, export::status(capabilities.exports?, id, conditions, observed.exports.get(id), now))
+            let held = observed.exports.get(id).map(AsRef::as_ref);
+            (true, export::status(capabilities.exports?, id, conditions, held, now))
         }
         Action::ApplyProperty { name, value } => (false, property::body(name, value)),
         Action::Delete { .. } => return None,

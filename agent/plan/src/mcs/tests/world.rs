@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use super::api::Api;
 use crate::local::{InvalidExport, LocalExport, LocalView};
-use crate::mcs::Input;
 use crate::mcs::input::Offer;
+use crate::mcs::{CatalogueBuilder, Input};
 use crate::{EgressPorts, PlanConfig, PortRange, VipView};
 
 /// The document `kind: Federation`.
@@ -111,7 +111,8 @@ pub(crate) fn world(yaml: &str) -> (Input, Api) {
     (input(&federation), api)
 }
 
-pub(crate) fn input(federation: &Federation) -> Input {
+/// The catalogue as the federation and this cluster tell it.
+pub(crate) fn views(federation: &Federation) -> (FederationView, LocalView) {
     let here: ClusterId = HERE.parse().unwrap();
     let mut view = FederationView { revision: Revision(7), ..FederationView::default() };
     let mut local = LocalView::default();
@@ -134,15 +135,21 @@ pub(crate) fn input(federation: &Federation) -> Input {
     local.invalid = federation.invalid.iter().map(|(id, wrong)| (id.clone(), invalid(wrong))).collect();
     let with_vip = view.exports.keys().filter(|id| !federation.without_vip.contains(*id)).cloned();
     view.vips = with_vip.zip(0..).map(|(id, index)| (id, VipRanges::DEFAULT.nth(index).unwrap())).collect();
+    if federation.not_a_member {
+        view.clusters.remove(&here);
+    }
+    (view, local)
+}
+
+pub(crate) fn input(federation: &Federation) -> Input {
+    let here: ClusterId = HERE.parse().unwrap();
+    let (mut view, local) = views(federation);
     let all = view.exports.values().flat_map(|exporters| exporters.values());
     let mut ports = EgressPorts::new(PortRange::default());
     ports.assign(all.flat_map(|export| {
         let tcp = export.ports.iter().filter(|port| port.protocol == Protocol::Tcp);
         tcp.map(|port| ServicePortId { service: export.service.clone(), port: port.port })
     }));
-    if federation.not_a_member {
-        view.clusters.remove(&here);
-    }
     if federation.unknown {
         view = FederationView::default();
     }
@@ -153,15 +160,14 @@ pub(crate) fn input(federation: &Federation) -> Input {
     Input {
         plan: Arc::new(PlanConfig {
             trust_domain: "east.example".parse().unwrap(),
-            cluster: here,
+            cluster: here.clone(),
             bundle: None,
             vip_view: VipView::as_given(),
             listen_ports: None,
         }),
         clusterset: "example".parse().unwrap(),
         families,
-        view: Arc::new(view),
-        local: Arc::new(local),
+        catalogue: CatalogueBuilder::default().build(&here, &view, &local),
         offers: Arc::new(federation.offers.iter().map(|(id, how)| (id.clone(), offer(how))).collect()),
         gateways: federation.gateways.clone().unwrap_or_else(|| ["10.9.0.1".parse().unwrap()].into()),
         listen_ports: ports.ports(),

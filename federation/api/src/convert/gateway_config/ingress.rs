@@ -1,5 +1,8 @@
 //! What others may call here.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use federation_model::data_plane::{IngressRoute, ServicePortId};
 use federation_model::export::{ExportScope, MAX_NAMES};
 
@@ -18,9 +21,9 @@ impl TryFrom<wire::IngressRoute> for (ServicePortId, IngressRoute) {
             }
             (false, named) => ExportScope::Clusters(field::texts("clusters", named, MAX_NAMES)?),
         };
-        let endpoints =
+        let endpoints: BTreeSet<_> =
             field::list("endpoints", from.endpoints, usize::MAX, |text| field::socket_address("", &text))?;
-        Ok((id, IngressRoute { scope, end_to_end: from.end_to_end, endpoints }))
+        Ok((id, IngressRoute { scope, end_to_end: from.end_to_end, endpoints: Arc::new(endpoints) }))
     }
 }
 

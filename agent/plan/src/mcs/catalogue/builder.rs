@@ -1,0 +1,156 @@
+//! Catalogues, one after the other.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use federation_model::{ClusterId, Export, Exporters, FederationView, Import, Revision, ServiceId};
+
+use super::{Catalogue, Exporter, Listed, Offered, Verdict};
+use crate::local::{LocalExport, LocalView};
+
+/// Remembers what the last catalogue was made from, so that a service is merged again only where one of its exports has
+/// changed.
+#[derive(Debug, Default)]
+pub struct CatalogueBuilder {
+    last: Arc<Catalogue>,
+    made_of: BTreeMap<ServiceId, MadeOf>,
+}
+
+/// What a service was made from.
+#[derive(Debug)]
+struct MadeOf {
+    exporters: Arc<Exporters>,
+    own: Own,
+}
+
+/// What counts of this cluster's own export of a service.
+#[derive(Debug, Clone)]
+enum Own {
+    /// What it offers now, with the federation's word on its age.
+    Offered(Arc<LocalExport>),
+    /// Nothing: its ServiceExport is not valid.
+    Invalid,
+    /// What the federation has, if the ServiceExport is there.
+    Unjudged,
+}
+
+impl CatalogueBuilder {
+    /// What the controller of `cluster` is to know; the same pointer as before where that has not changed.
+    pub fn build(&mut self, cluster: &ClusterId, view: &FederationView, local: &LocalView) -> Arc<Catalogue> {
+        let catalogue = Catalogue {
+            known: view.revision != Revision(0),
+            member: view.clusters.contains_key(cluster),
+            alive: view.clusters.values().filter(|c| c.lease.is_held()).map(|c| c.id.clone()).collect(),
+            services: self.services(cluster, view, local),
+            verdicts: verdicts(local),
+        };
+        if *self.last != catalogue {
+            self.last = Arc::new(catalogue);
+        }
+        Arc::clone(&self.last)
+    }
+
+    fn services(
+        &mut self,
+        cluster: &ClusterId,
+        view: &FederationView,
+        local: &LocalView,
+    ) -> BTreeMap<ServiceId, Listed> {
+        let mut before = std::mem::take(&mut self.made_of);
+        let mut services = BTreeMap::new();
+        for (id, exporters) in &view.exports {
+            let own = own(id, local);
+            let made_of = MadeOf { exporters: Arc::clone(exporters), own };
+            let vip = view.vips.get(id).copied();
+            let last = self.last.services.get(id);
+            let listed = match (last, before.remove(id)) {
+                (Some(last), Some(before)) if before.same(&made_of) => Listed { vip, ..last.clone() },
+                _ => listed(cluster, &made_of, last, vip),
+            };
+            self.made_of.insert(id.clone(), made_of);
+            services.insert(id.clone(), listed);
+        }
+        services
+    }
+}
+
+impl MadeOf {
+    fn same(&self, other: &Self) -> bool {
+        let same_own = match (&self.own, &other.own) {
+            (Own::Offered(one), Own::Offered(other)) => Arc::ptr_eq(one, other),
+            (Own::Invalid, Own::Invalid) | (Own::Unjudged, Own::Unjudged) => true,
+            _ => false,
+        };
+        same_own && Arc::ptr_eq(&self.exporters, &other.exporters)
+    }
+}
+
+fn own(id: &ServiceId, local: &LocalView) -> Own {
+    match local.exports.get(id) {
+        Some(own) => Own::Offered(Arc::clone(own)),
+        None if local.invalid.contains_key(id) => Own::Invalid,
+        None => Own::Unjudged,
+    }
+}
+
+fn listed(
+    cluster: &ClusterId,
+    made_of: &MadeOf,
+    last: Option<&Listed>,
+    vip: Option<federation_model::Vip>,
+) -> Listed {
+    let unjudged = matches!(made_of.own, Own::Unjudged) && made_of.exporters.contains_key(cluster);
+    let keep = |last: Option<&Arc<Offered>>, now: Option<Offered>| {
+        let now = now?;
+        Some(last.filter(|last| ***last == now).map_or_else(|| Arc::new(now), Arc::clone))
+    };
+    Listed {
+        vip,
+        offered: keep(last.and_then(|last| last.offered.as_ref()), offered(cluster, made_of, false)),
+        with_unjudged: keep(
+            last.and_then(|last| last.with_unjudged.as_ref()),
+            unjudged.then(|| offered(cluster, made_of, true)).flatten(),
+        ),
+    }
+}
+
+fn offered(cluster: &ClusterId, made_of: &MadeOf, with_unjudged: bool) -> Option<Offered> {
+    let counts = |export| counts(export, cluster, &made_of.own, with_unjudged);
+    let exports: Vec<Cow<'_, Export>> = made_of.exporters.values().filter_map(counts).collect();
+    let import = Import::merge(exports.iter().map(AsRef::as_ref))?;
+    let exporters = exports.into_iter().map(exporter).collect();
+    Some(Offered { import, exporters })
+}
+
+fn counts<'a>(
+    export: &'a Export,
+    cluster: &ClusterId,
+    own: &Own,
+    with_unjudged: bool,
+) -> Option<Cow<'a, Export>> {
+    if export.cluster != *cluster {
+        return export.visible_to(cluster).then_some(Cow::Borrowed(export));
+    }
+    match own {
+        Own::Offered(own) => {
+            let (first_seen, generation) = (export.first_seen, export.generation);
+            Some(Cow::Owned(Export { first_seen, generation, ..Export::clone(&own.export) }))
+        }
+        Own::Unjudged if with_unjudged => Some(Cow::Borrowed(export)),
+        Own::Unjudged | Own::Invalid => None,
+    }
+}
+
+fn exporter(export: Cow<'_, Export>) -> Exporter {
+    let ready = export.ready() > 0;
+    let Export { cluster, ports, ip_families, endpoints, .. } = export.into_owned();
+    Exporter { cluster, ports, ip_families, ready, endpoints }
+}
+
+fn verdicts(local: &LocalView) -> BTreeMap<ServiceId, Verdict> {
+    let invalid = local.invalid.iter().map(|(id, wrong)| (id.clone(), Verdict::Invalid(wrong.clone())));
+    let valid = local.exports.keys().map(|id| (id.clone(), Verdict::Valid));
+    // An export is never both.
+    valid.chain(invalid).collect()
+}
