@@ -215,10 +215,10 @@ impl Agent {
         tasks.spawn("source", self.source.run(drain.clone()));
         tasks.spawn_fallible("dns", self.dns.run(drain.signalled()));
         tasks.spawn_fallible("local api", self.local_api.run(drain.signalled()));
-        let (mut side, offers) = match self.cluster {
+        let (mut side, told) = match self.cluster {
             Some(cluster) => {
-                let Running { side, offers } = cluster.start(&self.config, process).await?;
-                (Some(side), Some(offers))
+                let Running { side, told } = cluster.start(&self.config, process).await?;
+                (Some(side), Some(told))
             }
             None => (None, None),
         };
@@ -260,7 +260,7 @@ impl Agent {
             metrics: self.metrics,
             handle: self.upstream,
             joining: self.joining,
-            offers,
+            told,
         };
         task.start(published_seen, applied_seen, process).await?;
         drop(self.blocks.membership);

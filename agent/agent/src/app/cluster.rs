@@ -42,6 +42,7 @@ pub(super) struct Cluster {
     side: ClusterSide,
     ports: watch::Receiver<Option<Saved>>,
     offers: watch::Sender<Offers>,
+    confirmed: watch::Sender<bool>,
     status: ClusterStatus,
 }
 
@@ -49,7 +50,16 @@ pub(super) struct Cluster {
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) side: ClusterSide,
+    pub(super) told: Heard,
+}
+
+/// What a cluster of Kubernetes wants to be told of the federation besides views.
+#[derive(Debug)]
+pub(super) struct Heard {
+    /// How far each offer is.
     pub(super) offers: watch::Sender<Offers>,
+    /// That a server has vouched for the view that was handed on last.
+    pub(super) confirmed: watch::Sender<bool>,
 }
 
 /// What it is made of.
@@ -75,6 +85,7 @@ impl Cluster {
         let (input, input_seen) = watch::channel(Arc::new(nothing_known(config, plan)));
         let (ports_out, ports_seen) = watch::channel(None);
         let (problem, problem_seen) = watch::channel(None);
+        let (confirmed, confirmed_seen) = watch::channel(false);
         let (offers, offers_seen) = watch::channel(offered_before(config, view));
         let controller = kubernetes
             .write
@@ -92,6 +103,7 @@ impl Cluster {
             gateways: said.gateways,
             observed: said.observed,
             offers: offers_seen,
+            confirmed: confirmed_seen,
             saved: ports_known.then(|| ports.ports()),
             ports,
             ports_known,
@@ -102,7 +114,19 @@ impl Cluster {
             metrics: ClusterMetrics::register(registry),
         };
         let data = Arc::clone(data);
-        Self { api, data, mirror, own: None, ca: None, controller, side, ports: ports_seen, offers, status }
+        Self {
+            api,
+            data,
+            mirror,
+            own: None,
+            ca: None,
+            controller,
+            side,
+            ports: ports_seen,
+            offers,
+            confirmed,
+            status,
+        }
     }
 
     /// What the listener for gateways in pods needs, with a first certificate of our own.
@@ -137,7 +161,7 @@ impl Cluster {
     /// # Errors
     /// When the data directory cannot be used.
     pub(super) async fn start(self, config: &Config, process: &Process) -> Result<Running, Failure> {
-        let Self { api, data, mut mirror, own, ca, controller, side, ports, offers, .. } = self;
+        let Self { api, data, mut mirror, own, ca, controller, side, ports, offers, confirmed, .. } = self;
         let (tasks, drain) = (&process.tasks, &process.drain);
         if let Some((name, pem)) = ca {
             tasks.spawn("ca for gateways", api.publish_ca(name, pem, drain.clone()));
@@ -155,7 +179,7 @@ impl Cluster {
             tasks.spawn("mcs controller", controller.run(drain.clone()));
         }
         tasks.spawn("ports of gateways", egress_ports::keep(data, ports, drain.clone()));
-        Ok(Running { side, offers })
+        Ok(Running { side, told: Heard { offers, confirmed } })
     }
 }
 

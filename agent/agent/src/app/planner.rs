@@ -91,6 +91,8 @@ impl Planner {
         loop {
             let begun = Instant::now();
             let source = Arc::clone(&self.source.borrow_and_update());
+            // Before the view is read, so that it is said of this one or an earlier one.
+            let confirmed = self.cluster.as_mut().is_some_and(ClusterSide::confirmed);
             let view = Arc::clone(&self.view.borrow_and_update());
             let local = self.offers.of(&source);
             if self.publish(&view, &local) {
@@ -109,7 +111,7 @@ impl Planner {
                 yield_now().await;
             }
             if let Some(cluster) = &mut self.cluster {
-                cluster.tell_controller(&self.plan, &view, &local);
+                cluster.tell_controller(&self.plan, &view, &local, confirmed);
             }
             tokio::select! {
                 Ok(()) = self.source.changed() => {}

@@ -14,7 +14,8 @@ use federation_model::{FederationView, Revision};
 use federation_trust::{BundleSet, SharedBundles, SharedIdentity};
 use tokio::sync::watch;
 
-use super::offers::{self, Offers};
+use super::cluster::Heard;
+use super::offers;
 use crate::config::Config;
 use crate::local::DataDir;
 use crate::local::metrics::Metrics;
@@ -34,8 +35,8 @@ pub(super) struct UpstreamTask {
     pub(super) handle: Arc<OnceLock<AgentHandle>>,
     /// Told why this agent cannot join, while it waits for somebody to help.
     pub(super) joining: watch::Sender<Option<String>>,
-    /// Told how far each offer is, where somebody wants to know.
-    pub(super) offers: Option<watch::Sender<Offers>>,
+    /// What is told besides, where somebody wants to know.
+    pub(super) told: Option<Heard>,
 }
 
 impl UpstreamTask {
@@ -69,9 +70,10 @@ impl UpstreamTask {
         };
         let (client, handle) = AgentClient::new(client, published, applied).or_exit(Exit::Internal)?;
         let drain = &process.drain;
-        process.tasks.spawn("views", forward_views(handle.view.clone(), self.view, drain.clone()));
+        let (offers, confirmed) = self.told.map(|told| (told.offers, told.confirmed)).unzip();
+        process.tasks.spawn("views", forward_views(handle.clone(), self.view, confirmed, drain.clone()));
         process.tasks.spawn("papers", keep_papers(handle.renewed.clone(), self.data, drain.clone()));
-        if let Some(offers) = self.offers {
+        if let Some(offers) = offers {
             process.tasks.spawn("offers", offers::forward(handle.publish.clone(), offers, drain.clone()));
         }
         process.tasks.spawn("upstream metrics", count(handle.clone(), self.metrics, drain.clone()));
@@ -103,18 +105,29 @@ impl UpstreamTask {
     }
 }
 
+/// Hands on every view, and after it that it is confirmed: the client says that a server was heard when the view is there.
 async fn forward_views(
-    mut from: watch::Receiver<Arc<FederationView>>,
+    mut from: AgentHandle,
     to: watch::Sender<Arc<FederationView>>,
+    confirmed: Option<watch::Sender<bool>>,
     drain: DrainWatcher,
 ) {
+    let mut heard = false;
     loop {
         tokio::select! {
-            changed = from.changed() => match changed {
-                Ok(()) => drop(to.send_replace(Arc::clone(&from.borrow_and_update()))),
-                Err(_) => return,
-            },
+            changed = from.view.changed() => if changed.is_err() { return },
+            changed = from.upstream.changed(), if !heard => if changed.is_err() { return },
             () = drain.wait() => return,
+        }
+        heard |= from.upstream.borrow_and_update().heard.is_some();
+        let view = Arc::clone(&from.view.borrow_and_update());
+        to.send_if_modified(|last| {
+            let news = !Arc::ptr_eq(last, &view);
+            *last = view;
+            news
+        });
+        if let Some(confirmed) = &confirmed {
+            confirmed.send_if_modified(|last| !std::mem::replace(last, heard) && heard);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which write is next. Pure but for the clock's readings that are handed in: no I/O, no tasks.
 //!
 //! Invariants: one write of an object at a time, [`AT_ONCE`] in all; what is wanted now replaces what was wanted before,
-//! whole; a write that was done is not made again until it is wanted anew.
+//! whole; a write that was done is not made again until it is wanted anew; there is always room for what is urgent.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -14,10 +14,12 @@ use super::answer::Outcome;
 use super::fights::Fights;
 use super::hold::{Hold, Why};
 use super::status::{ApplyStatus, Failing};
-use super::target::{Kind, Part, Rank, Target};
+use super::target::{Kind, Part, Rank, Target, Urgency};
 
 /// Writes under way at once.
 pub(super) const AT_ONCE: usize = 32;
+/// Of these, writes that can wait: an import that comes now finds room, however much of the others is left to do.
+const LATER_AT_ONCE: usize = 8;
 /// How long a kind of write rests after the API server said that we may not make it.
 const FORBIDDEN: Duration = Duration::from_secs(30);
 /// How long a kind of object that the API server does not know is left alone; the watches find out sooner.
@@ -89,9 +91,13 @@ impl Schedule {
         if self.in_flight.len() >= AT_ONCE {
             return None;
         }
+        let later = self.in_flight.values().filter(|action| Urgency::of(action).can_wait()).count();
         let mut blocked = Vec::new();
         let mut found = None;
         for (rank, action) in &self.ready {
+            if rank.urgency.can_wait() && later >= LATER_AT_ONCE {
+                break;
+            }
             if self.in_flight.contains_key(&rank.target.object) {
                 continue;
             }
@@ -252,4 +258,25 @@ fn missing_rule(target: &Target, verb: &str) -> String {
     let sub = if target.part == Part::status { "/status" } else { "" };
     let dot = if group.is_empty() { "" } else { "." };
     format!("the agent's ClusterRole lacks the verb {verb:?} for {resource}{sub}{dot}{group}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_what_is_urgent_however_much_else_is_left_to_do() {
+        let now = Instant::now();
+        let mut schedule = Schedule::default();
+        let started = |schedule: &mut Schedule| std::iter::from_fn(|| schedule.next(now)).count();
+        let property = |index| Action::ApplyProperty { name: format!("p{index}"), value: String::new() };
+        let export = |index| Action::ApplyExportStatus {
+            id: format!("demo/s{index}").parse().unwrap(),
+            conditions: Vec::new(),
+        };
+        schedule.want((0..100).map(property).collect(), now);
+        assert_eq!(started(&mut schedule), LATER_AT_ONCE);
+        schedule.want((0..100).map(export).chain((0..100).map(property)).collect(), now);
+        assert_eq!(started(&mut schedule), AT_ONCE - LATER_AT_ONCE);
+    }
 }

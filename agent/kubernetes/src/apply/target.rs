@@ -86,27 +86,51 @@ impl Target {
     }
 }
 
-/// Order of writing. Imports come first because others need their uid; then what people and programs wait for; then what
-/// carries traffic; then what informs; deletions last, because nothing waits for one.
+/// Order of writing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
-    urgency: u8,
+    pub(super) urgency: Urgency,
     pub(super) target: Target,
 }
 
 impl Rank {
     pub(super) fn of(action: &Action) -> Self {
-        let urgency = match action {
-            Action::ApplyImport { .. } => 0,
-            Action::ApplyImportStatus { .. } | Action::ApplyExportStatus { .. } => 1,
-            Action::ApplyDerived { .. } | Action::ApplyDerivedStatus { .. } => 2,
+        Self { urgency: Urgency::of(action), target: Target::of(action) }
+    }
+}
+
+/// Who waits for a write. The first is the most urgent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Urgency {
+    /// Other writes: they need the uid of the import.
+    Writes,
+    /// People and programs.
+    People,
+    /// Traffic.
+    Traffic,
+    /// Whoever informs himself.
+    Readers,
+    /// Nobody.
+    Nobody,
+}
+
+impl Urgency {
+    pub(super) fn of(action: &Action) -> Self {
+        match action {
+            Action::ApplyImport { .. } => Self::Writes,
+            Action::ApplyImportStatus { .. } | Action::ApplyExportStatus { .. } => Self::People,
+            Action::ApplyDerived { .. } | Action::ApplyDerivedStatus { .. } => Self::Traffic,
             Action::ApplySlice { content, .. } => match content.role {
-                SliceRole::Derived { .. } => 2,
-                SliceRole::Mcs { .. } => 3,
+                SliceRole::Derived { .. } => Self::Traffic,
+                SliceRole::Mcs { .. } => Self::Readers,
             },
-            Action::ApplyProperty { .. } => 3,
-            Action::Delete { .. } => 4,
-        };
-        Self { urgency, target: Target::of(action) }
+            Action::ApplyProperty { .. } => Self::Readers,
+            Action::Delete { .. } => Self::Nobody,
+        }
+    }
+
+    /// Whether there must be room for others beside it.
+    pub(super) fn can_wait(self) -> bool {
+        self > Self::People
     }
 }

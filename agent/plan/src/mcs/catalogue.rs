@@ -17,8 +17,8 @@ pub use builder::CatalogueBuilder;
 /// Everything that is known of services. Made by a [`CatalogueBuilder`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalogue {
-    /// Whether the federation's catalogue was ever seen. While it was not, nothing is desired and nothing deleted.
-    pub known: bool,
+    /// How well the rest is known.
+    pub known: Known,
     /// Whether the federation counts this cluster among its members.
     pub member: bool,
     /// Clusters whose lease is held. This cluster itself is alive, whoever is among these.
@@ -27,6 +27,18 @@ pub struct Catalogue {
     pub services: BTreeMap<ServiceId, Listed>,
     /// What was found of this cluster's ServiceExports. One that was not judged yet is not among these.
     pub verdicts: BTreeMap<ServiceId, Verdict>,
+}
+
+/// How well the federation's catalogue is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Known {
+    /// It was never seen: nothing is desired and nothing deleted.
+    #[default]
+    Never,
+    /// As an earlier run left it, which may be older than what that run wrote last: what is there stays as it is.
+    Remembered,
+    /// A server has said since the start that it is so.
+    Confirmed,
 }
 
 /// A service of the catalogue.

@@ -30,7 +30,7 @@ pub mod parse;
 pub mod render;
 
 pub use action::{Action, Object};
-pub use catalogue::{Catalogue, CatalogueBuilder};
+pub use catalogue::{Catalogue, CatalogueBuilder, Known};
 pub use desired::{Desired, desired};
 pub use diff::{Foreign, diff, foreign};
 pub use events::{EventContent, events};

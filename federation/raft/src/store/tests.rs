@@ -36,7 +36,7 @@ async fn reopen(dir: &Path) -> Result<(LogStore, StateMachine, Arc<Catalogue>), 
     loop {
         match open(dir) {
             Err(StoreError::InUse { .. }) if tokio::time::Instant::now() < patience => {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                tokio::task::yield_now().await;
             }
             opened => return opened,
         }

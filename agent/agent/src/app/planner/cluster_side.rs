@@ -29,6 +29,8 @@ pub(in crate::app) struct ClusterSide {
     pub(in crate::app) gateways: watch::Receiver<Arc<LocalGateways>>,
     pub(in crate::app) observed: watch::Receiver<Arc<Observed>>,
     pub(in crate::app) offers: watch::Receiver<Offers>,
+    /// Whether a server has vouched for a view since the start: for the one that was handed on before this, and later.
+    pub(in crate::app) confirmed: watch::Receiver<bool>,
     pub(in crate::app) ports: EgressPorts,
     /// Whether `ports` are those of the last run or of the cluster's derived slices.
     pub(in crate::app) ports_known: bool,
@@ -61,6 +63,7 @@ pub(super) async fn changed(side: Option<&mut ClusterSide>) -> Result<(), watch:
         complete = side.observed.wait_for(|observed| observed.complete), if waiting => complete.map(drop),
         changed = side.gateways.changed() => changed,
         changed = side.offers.changed() => changed,
+        Ok(()) = side.confirmed.changed() => Ok(()),
     }
 }
 
@@ -85,6 +88,11 @@ impl ClusterSide {
             ),
         }
         self.ports_known = true;
+    }
+
+    /// Whether every view that is read after this is one that a server has vouched for.
+    pub(super) fn confirmed(&mut self) -> bool {
+        *self.confirmed.borrow_and_update()
     }
 
     fn seen_everything(&mut self) -> bool {
@@ -134,6 +142,7 @@ impl ClusterSide {
         plan: &Arc<PlanConfig>,
         view: &FederationView,
         local: &LocalView,
+        confirmed: bool,
     ) {
         let complete = self.seen_everything();
         let gateways = Arc::clone(&self.gateways.borrow_and_update());
@@ -142,7 +151,7 @@ impl ClusterSide {
         if !complete {
             return;
         }
-        let catalogue = self.catalogues.build(&plan.cluster, view, local);
+        let catalogue = self.catalogues.build(&plan.cluster, view, local, confirmed);
         let listen_ports = self.ports.ports();
         self.told.input.send_if_modified(|last| {
             let same = Arc::ptr_eq(&last.plan, plan)

@@ -48,6 +48,7 @@ fn world() -> World {
         gateways: gateways_seen,
         observed: observed_seen,
         offers: watch::channel(Arc::default()).1,
+        confirmed: watch::channel(true).1,
         ports: EgressPorts::new(PortRange::default()),
         ports_known: false,
         saved: None,
@@ -120,14 +121,14 @@ fn the_controller_hears_nothing_before_everything_was_seen_and_then_only_news() 
     let World { mut side, gateways, observed, mut input, plan } = world();
     let view = Arc::new(FederationView { revision: Revision(7), ..FederationView::default() });
     let local = Arc::new(LocalView::default());
-    side.tell_controller(&plan, &view, &local);
+    side.tell_controller(&plan, &view, &local, true);
     assert!(!input.has_changed().unwrap(), "no gateway is ready because none was seen yet");
     gateways.send_replace(seen(&["192.0.2.1:15443"]));
     observed.send_replace(Arc::new(Observed { complete: true, ..Observed::default() }));
-    side.tell_controller(&plan, &view, &local);
+    side.tell_controller(&plan, &view, &local, true);
     assert!(input.has_changed().unwrap());
     assert_eq!(input.borrow_and_update().gateways.len(), 1);
-    side.tell_controller(&plan, &view, &local);
+    side.tell_controller(&plan, &view, &local, true);
     assert!(!input.has_changed().unwrap());
 }
 

@@ -39,7 +39,12 @@ pub(crate) fn input(services: usize, port: u16) -> Input {
         }),
         clusterset: "example".parse().unwrap(),
         families: vec![IpFamily::IPv4],
-        catalogue: CatalogueBuilder::default().build(&"east".parse().unwrap(), &view, &LocalView::default()),
+        catalogue: CatalogueBuilder::default().build(
+            &"east".parse().unwrap(),
+            &view,
+            &LocalView::default(),
+            true,
+        ),
         offers: Arc::default(),
         gateways: ["10.9.0.1".parse().unwrap()].into(),
         listen_ports: egress.ports(),

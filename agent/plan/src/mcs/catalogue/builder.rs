@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use federation_model::{ClusterId, Export, Exporters, FederationView, Import, Revision, ServiceId};
 
-use super::{Catalogue, Exporter, Listed, Offered, Verdict};
+use super::{Catalogue, Exporter, Known, Listed, Offered, Verdict};
 use crate::local::{LocalExport, LocalView};
 
 /// Remembers what the last catalogue was made from, so that a service is merged again only where one of its exports has
@@ -36,10 +36,21 @@ enum Own {
 }
 
 impl CatalogueBuilder {
-    /// What the controller of `cluster` is to know; the same pointer as before where that has not changed.
-    pub fn build(&mut self, cluster: &ClusterId, view: &FederationView, local: &LocalView) -> Arc<Catalogue> {
+    /// What the controller of `cluster` is to know; the same pointer as before where that has not changed. `confirmed`
+    /// says whether a server has vouched for `view` since the start.
+    pub fn build(
+        &mut self,
+        cluster: &ClusterId,
+        view: &FederationView,
+        local: &LocalView,
+        confirmed: bool,
+    ) -> Arc<Catalogue> {
         let catalogue = Catalogue {
-            known: view.revision != Revision(0),
+            known: match view.revision {
+                Revision(0) => Known::Never,
+                _ if confirmed => Known::Confirmed,
+                _ => Known::Remembered,
+            },
             member: view.clusters.contains_key(cluster),
             alive: view.clusters.values().filter(|c| c.lease.is_held()).map(|c| c.id.clone()).collect(),
             services: self.services(cluster, view, local),

@@ -22,8 +22,8 @@ fn unchanged(before: &str, after: &str) -> bool {
     let mut builder = CatalogueBuilder::default();
     let mut build = |yaml: &str| {
         let (view, local) = views(&federation(yaml));
-        let catalogue = builder.build(&here(), &view, &local);
-        assert_eq!(*catalogue, *CatalogueBuilder::default().build(&here(), &view, &local), "{yaml}");
+        let catalogue = builder.build(&here(), &view, &local, true);
+        assert_eq!(*catalogue, *CatalogueBuilder::default().build(&here(), &view, &local, true), "{yaml}");
         catalogue
     };
     Arc::ptr_eq(&build(before), &build(after))
@@ -56,13 +56,13 @@ fn an_endpoint_behind_a_vip_is_no_news_and_one_of_a_headless_service_is() {
 fn generations_and_ready_endpoints_beyond_the_first_do_not_count() {
     let (mut view, local) = views(&federation("{cluster: west, service: demo/echo, ports: [':80/TCP']}"));
     let mut builder = CatalogueBuilder::default();
-    let before = builder.build(&here(), &view, &local);
+    let before = builder.build(&here(), &view, &local, true);
     let exporters = Arc::make_mut(view.exports.get_mut(&echo()).unwrap());
     let export = exporters.values_mut().next().unwrap();
     export.generation.0 += 1;
     export.localities[0].ready += 3;
     view.revision.0 += 1;
-    assert!(Arc::ptr_eq(&before, &builder.build(&here(), &view, &local)));
+    assert!(Arc::ptr_eq(&before, &builder.build(&here(), &view, &local, true)));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn an_own_export_that_nobody_judged_is_kept_apart() {
                 {cluster: west, service: demo/echo, ports: [':80/TCP']}, \
                 {cluster: south, service: demo/echo, ports: [':80/TCP'], scope: [west]}";
     let (view, local) = views(&federation(yaml));
-    let catalogue = CatalogueBuilder::default().build(&here(), &view, &local);
+    let catalogue = CatalogueBuilder::default().build(&here(), &view, &local, true);
     let listed = &catalogue.services[&echo()];
     let exporters = |offered: &Option<Arc<Offered>>| -> Vec<String> {
         let offered = offered.as_ref().unwrap();

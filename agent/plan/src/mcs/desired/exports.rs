@@ -8,7 +8,7 @@ use federation_model::{Import, ServiceId};
 use super::conflict;
 use super::services::Service;
 use crate::local::InvalidExport;
-use crate::mcs::catalogue::Verdict;
+use crate::mcs::catalogue::{Known, Verdict};
 use crate::mcs::content::{Condition, ConditionKind, ConditionStatus};
 use crate::mcs::input::{Input, Offer};
 use crate::mcs::observed::{Held, Observed, Recorded};
@@ -61,7 +61,7 @@ fn valid(
 ) -> Vec<Condition> {
     let valid =
         condition(ConditionKind::Valid, ConditionStatus::True, "Valid", "The Service can be exported.");
-    if !input.catalogue.known {
+    if input.catalogue.known != Known::Confirmed {
         return std::iter::once(valid).chain(as_before(held, input.offers.get(id))).collect();
     }
     let service = services.binary_search_by(|service| service.id.cmp(id)).ok();
@@ -72,7 +72,7 @@ fn valid(
     std::iter::once(valid).chain([ready]).chain(conflict).collect()
 }
 
-/// Without the catalogue nothing new can be said of an export: what was said before stays.
+/// Until the catalogue is confirmed nothing new can be said of an export: what was said before stays.
 fn as_before(held: &Held<Vec<Recorded>>, offer: Option<&Offer>) -> Vec<Condition> {
     let said = held.content.iter().flatten().map(|recorded| &recorded.condition);
     let said: Vec<Condition> = said.filter(|c| c.kind != ConditionKind::Valid).cloned().collect();

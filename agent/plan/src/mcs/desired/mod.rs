@@ -1,7 +1,7 @@
 //! What the API server should hold.
 //!
-//! Only what is known counts: while the catalogue was never seen ([`Catalogue::known`](super::Catalogue::known)) nothing is desired but
-//! the verdicts on this cluster's own ServiceExports, and [`Desired::known`] keeps [`diff`](super::diff) from taking
+//! Only what is known counts: while the catalogue was never seen ([`Known`]) nothing is desired but
+//! the verdicts on this cluster's own ServiceExports, and [`Desired::confirmed`] keeps [`diff`](super::diff) from taking
 //! the silence for an answer.
 
 mod conflict;
@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use federation_model::ServiceId;
 
+use super::catalogue::Known;
 use super::content::{Condition, DerivedContent, ImportContent, ImportStatus, SliceContent};
 use super::input::Input;
 use super::observed::{ObjectName, Observed};
@@ -24,8 +25,9 @@ use services::Service;
 /// The desired objects. Ordered and without duplicates, so that equal inputs give equal values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Desired {
-    /// Whether absence from the other fields means that an object should not be.
-    pub known: bool,
+    /// Whether this is so now. Otherwise absence from the other fields does not mean that an object should not be, and
+    /// what is there is not changed by them.
+    pub confirmed: bool,
     /// ServiceImports.
     pub imports: BTreeMap<ServiceId, DesiredImport>,
     /// Derived Services.
@@ -58,10 +60,10 @@ pub struct DesiredSlice {
 
 /// What should be. Pure: the same arguments give the same result.
 pub fn desired(input: &Input, observed: &Observed) -> Desired {
-    let known = input.catalogue.known;
+    let known = input.catalogue.known != Known::Never;
     let services = if known { services::services(input, observed) } else { Vec::new() };
     let mut desired = Desired {
-        known,
+        confirmed: input.catalogue.known == Known::Confirmed,
         export_conditions: exports::conditions(input, observed, &services),
         properties: if known { properties::properties(input, observed) } else { BTreeMap::new() },
         ..Desired::default()

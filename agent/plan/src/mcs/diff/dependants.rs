@@ -1,8 +1,11 @@
 //! Derived Services and EndpointSlices: each once the import that owns it is there.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use super::OwnerRef;
 use crate::mcs::action::{Action, Object};
-use crate::mcs::content::DerivedContent;
+use crate::mcs::content::{DerivedContent, SliceContent, SliceRole};
 use crate::mcs::desired::Desired;
 use crate::mcs::observed::{Held, ObjectName, Observed};
 use crate::mcs::render;
@@ -15,18 +18,31 @@ pub(super) fn actions(
 ) {
     for (name, want) in &desired.derived {
         if let Some(owner) = super::owner(&want.import, observed) {
-            derived(name, want, owner, observed, actions, deletions);
+            derived(name, want, owner, (desired.confirmed, observed), actions, deletions);
         }
     }
     for (name, want) in &desired.slices {
         let Some(owner) = super::owner(&want.import, observed) else { continue };
         let held = observed.slices.get(name);
-        if super::must_write(held, observed, |held| {
-            held.content.as_ref() != Some(&want.content) || !owner.owns(held)
+        let content = match desired.confirmed {
+            true => Cow::Borrowed(&want.content),
+            false => Cow::Owned(unconfirmed(&want.content, held)),
+        };
+        if super::must_write(held, observed, true, |held| {
+            held.content.as_ref() != Some(&*content) || !owner.owns(held)
         }) {
-            let content = want.content.clone();
-            actions.push(Action::ApplySlice { name: name.clone(), owner: owner.to_owner(), content });
+            let (name, owner, content) = (name.clone(), owner.to_owner(), content.into_owned());
+            actions.push(Action::ApplySlice { name, owner, content });
         }
+    }
+}
+
+/// A slice until the federation is confirmed: as it is, but for the gateways of now.
+fn unconfirmed(want: &SliceContent, held: Option<&Arc<Held<SliceContent>>>) -> SliceContent {
+    let Some(is) = held.and_then(|held| held.content.as_ref()) else { return want.clone() };
+    match want.role {
+        SliceRole::Derived { .. } => SliceContent { endpoints: want.endpoints.clone(), ..is.clone() },
+        SliceRole::Mcs { .. } => is.clone(),
     }
 }
 
@@ -34,7 +50,7 @@ fn derived(
     name: &ObjectName,
     want: &DerivedContent,
     owner: OwnerRef<'_>,
-    observed: &Observed,
+    (may_change, observed): (bool, &Observed),
     actions: &mut Vec<Action>,
     deletions: &mut Vec<Action>,
 ) {
@@ -44,13 +60,14 @@ fn derived(
         deletions.push(Action::Delete { object, uid: held.uid.clone() });
         return;
     }
-    if super::must_write(held, observed, |held| spec_differs(want, held) || !owner.owns(held)) {
+    if super::must_write(held, observed, may_change, |held| spec_differs(want, held) || !owner.owns(held)) {
         let (name, owner) = (name.clone(), owner.to_owner());
         actions.push(Action::ApplyDerived { name, owner, content: want.clone() });
     }
     // Only a Service of type LoadBalancer may have VIPs: one that is not comes first.
     let Some(held) = held.filter(|held| held.ours && !held.deleting) else { return };
-    if held.content.as_ref().is_some_and(|is| is.vips != want.vips) {
+    let vips = held.content.as_ref().map(|is| &is.vips);
+    if vips.is_some_and(|vips| (may_change || vips.is_empty()) && *vips != want.vips) {
         actions.push(Action::ApplyDerivedStatus { name: name.clone(), content: want.clone() });
     }
 }

@@ -11,12 +11,13 @@ use crate::mcs::render;
 pub(super) fn actions(desired: &Desired, observed: &Observed, actions: &mut Vec<Action>) {
     for (id, want) in &desired.imports {
         let held = observed.imports.get(id);
-        if super::must_write(held, observed, |held| content_differs(&want.content, held)) {
+        if super::must_write(held, observed, desired.confirmed, |held| content_differs(&want.content, held)) {
             actions.push(Action::ApplyImport { id: id.clone(), content: want.content.clone() });
         }
         // Its status can be written once it is there.
         let Some(held) = held.filter(|held| held.ours && !held.deleting) else { continue };
-        if status_differs(&want.status, held) {
+        let first = held.content.as_ref().is_none_or(|import| import.status.is_none());
+        if (desired.confirmed || first) && status_differs(&want.status, held) {
             actions.push(Action::ApplyImportStatus { id: id.clone(), status: want.status.clone() });
         }
     }

@@ -26,7 +26,8 @@ pub struct Foreign {
 }
 
 /// Everything to be done now, the same for the same arguments. Nothing is created or deleted before `observed` is
-/// complete, and nothing deleted before `desired` is known: what is not seen may be there.
+/// complete: what is not seen may be there. And nothing is deleted or changed before `desired` is confirmed, but for
+/// where the gateways are, which this cluster knows by itself.
 pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Action> {
     let mut actions = Vec::new();
     let mut deletions = Vec::new();
@@ -34,7 +35,7 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Action> {
     dependants::actions(desired, observed, &mut actions, &mut deletions);
     exports::actions(desired, observed, &mut actions);
     properties(desired, observed, &mut actions);
-    if desired.known && observed.complete {
+    if desired.confirmed && observed.complete {
         obsolete::actions(desired, observed, &mut actions);
         actions.append(&mut deletions);
     }
@@ -61,22 +62,23 @@ pub fn foreign(desired: &Desired, observed: &Observed) -> Vec<Foreign> {
 fn properties(desired: &Desired, observed: &Observed, actions: &mut Vec<Action>) {
     for (name, value) in &desired.properties {
         let differs = |held: &Held<String>| held.content.as_ref() != Some(value);
-        if must_write(observed.properties.get(name), observed, differs) {
+        if must_write(observed.properties.get(name), observed, desired.confirmed, differs) {
             actions.push(Action::ApplyProperty { name: name.clone(), value: value.clone() });
         }
     }
 }
 
-/// Whether to write an object: where there is none, if that is certain; and where ours differs. What is on its way out
-/// is not written: it would come back half made.
+/// Whether to write an object: where there is none, if that is certain; and where ours differs, if it may be changed. What
+/// is on its way out is not written: it would come back half made.
 fn must_write<T>(
     held: Option<&Arc<Held<T>>>,
     observed: &Observed,
+    may_change: bool,
     differs: impl FnOnce(&Held<T>) -> bool,
 ) -> bool {
     match held {
         None => observed.complete,
-        Some(held) => held.ours && !held.deleting && differs(held),
+        Some(held) => may_change && held.ours && !held.deleting && differs(held),
     }
 }
 

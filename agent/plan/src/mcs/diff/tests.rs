@@ -228,3 +228,24 @@ fn what_is_on_its_way_out_is_made_again_when_it_has_gone() {
     api.settle(&input);
     assert!(api.get(DERIVED).is_some());
 }
+
+/// An agent that was killed may remember less than it had written, or something older.
+#[test]
+fn what_is_only_remembered_takes_nothing_away_and_the_gateways_are_still_followed() {
+    let (_, api) = settled();
+    for remembered in [
+        "remembered: true, not_a_member: true".to_owned(),
+        "remembered: true, exports: [{cluster: east, service: demo/echo, ports: [':81/TCP'], not_ready: true}]".to_owned(),
+    ] {
+        let (input, _) = world(&format!("{{kind: Federation, {remembered}}}"));
+        assert_eq!(next(&input, &api), [] as [&str; 0], "{remembered}");
+    }
+    let (before, _) = world(&ECHO.replace("kind: Federation", "kind: Federation\nremembered: true"));
+    assert_eq!(next(&before, &api), [] as [&str; 0]);
+    let moved = Input { gateways: ["10.9.0.7".parse().unwrap()].into(), ..before };
+    assert_eq!(next(&moved, &api), [DERIVED_SLICE]);
+    // And what is missing is made.
+    let (input, mut empty) = world(&ECHO.replace("kind: Federation", "kind: Federation\nremembered: true"));
+    assert!(empty.settle(&input) > 0);
+    assert!(next(&input, &empty).is_empty());
+}

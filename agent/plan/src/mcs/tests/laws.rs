@@ -262,7 +262,7 @@ proptest! {
             prop_assert!(api.get(&key).is_some(), "{} is missing", key);
             prop_assert_eq!(!is_ours(api.get(&key).unwrap()), theirs.contains(&key));
         }
-        if desired.known {
+        if desired.confirmed {
             for (id, held) in observed.imports.iter().filter(|(_, held)| held.ours && !held.deleting) {
                 prop_assert!(desired.imports.contains_key(id), "{} should have gone: {:?}", id, held);
             }

@@ -27,6 +27,8 @@ pub(crate) struct Federation {
     pub(crate) kind: String,
     /// No catalogue was ever seen.
     pub(crate) unknown: bool,
+    /// No server has vouched for it since the start.
+    pub(crate) remembered: bool,
     /// This cluster was never registered, or has left.
     pub(crate) not_a_member: bool,
     /// IPv4 alone where there are none.
@@ -167,7 +169,7 @@ pub(crate) fn input(federation: &Federation) -> Input {
         }),
         clusterset: "example".parse().unwrap(),
         families,
-        catalogue: CatalogueBuilder::default().build(&here, &view, &local),
+        catalogue: CatalogueBuilder::default().build(&here, &view, &local, !federation.remembered),
         offers: Arc::new(federation.offers.iter().map(|(id, how)| (id.clone(), offer(how))).collect()),
         gateways: federation.gateways.clone().unwrap_or_else(|| ["10.9.0.1".parse().unwrap()].into()),
         listen_ports: ports.ports(),
