@@ -23,7 +23,7 @@ use crate::desired::Desired;
 use crate::local::LocalView;
 use crate::vip_view::VipView;
 
-pub use imports::{Imported, imported_ports, imports};
+pub use imports::{Imported, imports};
 pub use planner::Planner;
 
 /// What must be known of the cluster besides what it offers.

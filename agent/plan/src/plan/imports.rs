@@ -2,9 +2,7 @@
 
 use std::net::IpAddr;
 
-use federation_model::data_plane::ServicePortId;
-use federation_model::export::Protocol;
-use federation_model::{FederationView, Import, ImportPort};
+use federation_model::{FederationView, Import};
 
 use super::PlanConfig;
 use super::accepted::{Given, Service};
@@ -27,19 +25,4 @@ pub fn imports(view: &FederationView, local: &LocalView, config: &PlanConfig) ->
         Some(Imported { vip, import: service.import })
     };
     Given::all(view, local).filter_map(imported).collect()
-}
-
-/// The TCP ports behind a VIP: those that the plan has in its egress, without their targets.
-pub fn imported_ports(
-    view: &FederationView,
-    local: &LocalView,
-    config: &PlanConfig,
-) -> impl Iterator<Item = ServicePortId> {
-    Given::all(view, local).flat_map(|(id, given)| {
-        let service = Service::of(id, &given, &config.cluster);
-        let ports = service.filter(|service| service.vip().is_some()).map(|service| service.import.ports);
-        let tcp = ports.into_iter().flatten().filter(|merged| merged.port.protocol == Protocol::Tcp);
-        let named = |merged: ImportPort| ServicePortId { service: id.clone(), port: merged.port.port };
-        tcp.map(named).collect::<Vec<_>>()
-    })
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use federation_model::data_plane::{GatewayConfig, OutboundPort, ServicePortId};
+use federation_model::data_plane::{GatewayConfig, OutboundPort};
 use federation_model::{FederationView, ServiceId};
 
 use super::accepted::{Given, Surroundings};
@@ -46,18 +46,6 @@ impl Planner {
             egress: egress.collect(),
         };
         Desired { dns: DnsTable { services: records.collect() }, gateway }
-    }
-
-    /// The ports that [`Planner::plan`] will have in its egress, whatever `config.listen_ports` says: what must be
-    /// given a port to listen on before. The work is not done twice.
-    pub fn imported_ports(
-        &mut self,
-        view: &FederationView,
-        local: &LocalView,
-        config: &PlanConfig,
-    ) -> impl Iterator<Item = &ServicePortId> {
-        self.refresh(view, local, config);
-        self.planned.values().flat_map(|planned| planned.plan.egress.iter().map(|(id, _)| id))
     }
 
     fn refresh(&mut self, view: &FederationView, local: &LocalView, config: &PlanConfig) {

@@ -1,14 +1,12 @@
 //! What remembers gives what forgets would give, whatever happened before.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use crate::derive::Deriver;
-use crate::plan::imported_ports;
+use crate::mcs::CatalogueBuilder;
 use crate::{LocalObjects, LocalView, PlanConfig, Planner, derive, plan};
-use federation_model::data_plane::ServicePortId;
-use federation_model::{FederationView, Lease, ServiceId, UnixMillis};
+use federation_model::{FederationView, Lease, Revision, ServiceId, UnixMillis};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -60,7 +58,7 @@ fn happen(what: &Happens, view: &mut FederationView, local: &mut LocalView, conf
             view.clusters.insert(cluster.id.clone(), cluster);
         }
         Happens::Listen(given) => {
-            let ports = imported_ports(view, local, config);
+            let ports = plan(view, local, config).gateway.egress.into_keys();
             let ports = ports.zip(16_000..).map(|(id, port)| (id, NonZeroU16::new(port).unwrap()));
             config.listen_ports = given.then(|| Arc::new(ports.collect()));
         }
@@ -77,15 +75,31 @@ proptest! {
         let mut planner = Planner::default();
         for what in &story {
             happen(what, &mut view, &mut local, &mut config);
-            let ports: BTreeSet<ServicePortId> = planner.imported_ports(&view, &local, &config).cloned().collect();
             let desired = planner.plan(&view, &local, &config);
             prop_assert_eq!(&desired, &plan(&view, &local, &config));
-            prop_assert_eq!(&ports, &desired.gateway.egress.keys().cloned().collect::<BTreeSet<_>>());
-            prop_assert_eq!(&ports, &imported_ports(&view, &local, &config).collect::<BTreeSet<_>>());
             for (id, port) in &desired.gateway.egress {
                 let given = config.listen_ports.as_ref().and_then(|ports| ports.get(id).copied());
                 prop_assert_eq!(port.listen_port, given);
             }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_catalogue_made_from_the_last_one_is_what_it_would_be_made_anew(
+        story in proptest::collection::vec(happens(), 1..16),
+    ) {
+        let (mut view, mut local) = (FederationView::default(), LocalView::default());
+        let mut config = world::config("east");
+        let mut builder = CatalogueBuilder::default();
+        for (what, revision) in story.iter().zip(1..) {
+            happen(what, &mut view, &mut local, &mut config);
+            view.revision = Revision(revision);
+            let anew = CatalogueBuilder::default().build(&config.cluster, &view, &local, true);
+            let again = builder.build(&config.cluster, &view, &local, true);
+            prop_assert_eq!(&again, &anew);
+            prop_assert!(Arc::ptr_eq(&again, &builder.build(&config.cluster, &view, &local, true)));
         }
     }
 }

@@ -17,15 +17,15 @@ async fn without_the_right_to_one_kind_the_rest_works() -> anyhow::Result<()> {
     let named = |status: &Value| status["kubernetes"].to_string().contains("clusterproperties").then_some(());
     world.status_says(east, "the agent to name what it may not do", named).await?;
     assert!(east.objects.list(Kind::CLUSTER_PROPERTY, "", "").await?.is_empty());
-    let lacking = lacking(&world).await?;
-    assert!(lacking.len() == 1 && lacking[0].contains("about.k8s.io/clusterproperties"), "{lacking:?}");
+    let checked = lacking(&world).await?;
+    assert!(checked.len() == 1 && checked[0].contains("about.k8s.io/clusterproperties"), "{checked:?}");
 
     east.allow(|_| true).await?;
     let east_is_named = |found: Option<&Value>| found.filter(|p| p["spec"]["value"] == "east").map(|_| ());
     east.objects
         .until(Kind::CLUSTER_PROPERTY, ("", "cluster.clusterset.k8s.io"), PATIENCE, east_is_named)
         .await?;
-    assert_eq!(self::lacking(&world).await?, Vec::<String>::new());
+    assert_eq!(lacking(&world).await?, Vec::<String>::new());
     world.end().await
 }
 

@@ -19,6 +19,7 @@ async fn an_agent_writes_nothing_when_nothing_changes_also_after_a_restart() -> 
     for cluster in [east, west] {
         cluster.gateway_pod().await?;
     }
+    let memories = [world.memory(east).await?, world.memory(west).await?];
     for name in ["one", "two", "three"] {
         west.service(name).await?;
         complete(&world, name).await?;
@@ -26,8 +27,10 @@ async fn an_agent_writes_nothing_when_nothing_changes_also_after_a_restart() -> 
     let names = [written_names(east).await?, written_names(west).await?];
     let marks = [east.api.audit_mark()?, west.api.audit_mark()?];
 
-    for cluster in [east, west] {
+    // The worst that a kill can leave behind: a view from before all of this.
+    for (cluster, memory) in [east, west].into_iter().zip(memories) {
         world.kill_agent(cluster).await?;
+        world.remembers(cluster, &memory)?;
         world.start_agent(cluster)?;
     }
     // When a new service has come all the way, each agent has read, compared and written whatever it wanted to.

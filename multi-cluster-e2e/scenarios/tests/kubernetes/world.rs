@@ -28,6 +28,8 @@ use crate::world_cluster::{KubeCluster, SYSTEM, prepare};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// The namespace that stories use.
 pub(crate) const DEMO: &str = "demo";
+/// The file in which an agent keeps its last known good view.
+const VIEW: &str = "view.lkg";
 /// The default range of VIPs: that of a lab is loopback, which Kubernetes has no use for.
 const VIPS: &str = "240.240.0.0/16";
 
@@ -149,7 +151,7 @@ impl KubeWorld {
     /// Waits until an agent has saved `word` in a file of its data directory: `view.lkg` is what it knows of the
     /// federation, `objects.snapshot` of its own cluster. It saves each at most once a second.
     pub(crate) async fn saved(&self, cluster: &KubeCluster, file: &str, word: &str) -> anyhow::Result<()> {
-        let file = self.layout.cluster(cluster.place.id.as_str()).join("data").join(file);
+        let file = self.data(cluster).join(file);
         let look = || async {
             let bytes = std::fs::read(&file).unwrap_or_default();
             let has = bytes.windows(word.len()).any(|found| found == word.as_bytes());
@@ -160,6 +162,17 @@ impl KubeWorld {
             })
         };
         until("the agent to have saved what it knows", PATIENCE, look).await.map(drop)
+    }
+
+    /// The last known good view that an agent has on disk, once it knows of itself.
+    pub(crate) async fn memory(&self, cluster: &KubeCluster) -> anyhow::Result<Vec<u8>> {
+        self.saved(cluster, VIEW, cluster.place.id.as_str()).await?;
+        Ok(std::fs::read(self.data(cluster).join(VIEW))?)
+    }
+
+    /// Puts another view there. The agent must not run.
+    pub(crate) fn remembers(&self, cluster: &KubeCluster, memory: &[u8]) -> anyhow::Result<()> {
+        Ok(std::fs::write(self.data(cluster).join(VIEW), memory)?)
     }
 
     /// Waits until an agent's `/status` is what `wanted` looks for.
@@ -185,6 +198,10 @@ impl KubeWorld {
         let look = || async { Ok(Seen::from_result(self.observer.ready(http).await)) };
         let waited = until(&format!("{name} to be ready"), PATIENCE, look).await;
         waited.map(drop).map_err(|error| self.with_log(error, name))
+    }
+
+    fn data(&self, cluster: &KubeCluster) -> PathBuf {
+        self.layout.cluster(cluster.place.id.as_str()).join("data")
     }
 
     /// An agent's configuration.

@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use std::path::Path;
 
 use agent_kubernetes::source::LocalGateways;
-use agent_plan::mcs::{CatalogueBuilder, Input, Observed};
+use agent_plan::mcs::{CatalogueBuilder, Input, Known, Observed};
 use agent_plan::{ClusterFacts, EgressPorts, PortRange, VipView};
 use federation_model::cluster::Lease;
 use federation_model::data_plane::ServicePortId;
@@ -130,6 +130,17 @@ fn the_controller_hears_nothing_before_everything_was_seen_and_then_only_news() 
     assert_eq!(input.borrow_and_update().gateways.len(), 1);
     side.tell_controller(&plan, &view, &local, true);
     assert!(!input.has_changed().unwrap());
+}
+
+#[test]
+fn the_controller_hears_whether_a_view_is_only_remembered() {
+    let World { mut side, observed, mut input, plan, .. } = world();
+    let view = FederationView { revision: Revision(7), ..FederationView::default() };
+    observed.send_replace(Arc::new(Observed { complete: true, ..Observed::default() }));
+    for (confirmed, known) in [(false, Known::Remembered), (true, Known::Confirmed)] {
+        side.tell_controller(&plan, &view, &LocalView::default(), confirmed);
+        assert_eq!(input.borrow_and_update().catalogue.known, known);
+    }
 }
 
 #[tokio::test]
