@@ -91,7 +91,7 @@ impl Node {
         let raft_config = config.timing.config(config.clusterset.as_str());
         let raft_config = raft_config.map_err(StartError::Timing)?;
         let peers = Peers::new(config.clusterset, config.identity, config.bundles, config.members.clone());
-        let network = Network { me: config.id, peers: Arc::new(peers) };
+        let network = Network { me: config.id, peers: Arc::new(peers), durable: db.durable() };
         let me = node_id(config.id);
         let raft = Raft::new(me, Arc::new(raft_config), network.clone(), log, machine)
             .await
@@ -236,10 +236,10 @@ type Opened = (Db, LogStore, StateMachine, Arc<Catalogue>);
 
 fn open(dir: &std::path::Path, identity: &StoreIdentity) -> Result<Opened, StoreError> {
     let db = Db::open(dir, identity)?;
-    let log = LogStore::open(db.clone())?;
+    let log = LogStore::open(db.clone(), identity.server)?;
     let catalogue = Arc::new(Catalogue::new(CHANGES));
     let snapshots = SnapshotStore::new(db.clone());
-    let machine = StateMachine::load(Arc::clone(&catalogue), snapshots, log.purged()?)?;
+    let machine = StateMachine::load(Arc::clone(&catalogue), snapshots, db.durable(), log.purged()?)?;
     Ok((db, log, machine, catalogue))
 }
 

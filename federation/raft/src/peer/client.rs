@@ -20,6 +20,7 @@ use super::wire::{
     Append, AppendAnswer, Ballot, BallotAnswer, Install, InstallAnswer, Propose, ProposeAnswer,
 };
 use crate::store::codec::{CodecError, decode, encode};
+use crate::store::durable::Durable;
 use crate::types::{Member, TypeConfig};
 
 /// How long openraft waits before it tries an unreachable server again.
@@ -53,6 +54,8 @@ enum Call {
 pub(crate) struct Network {
     pub(crate) me: ServerId,
     pub(crate) peers: Arc<Peers>,
+    /// Of this server's own log.
+    pub(crate) durable: Durable,
 }
 
 impl RaftNetworkFactory<TypeConfig> for Network {
@@ -60,7 +63,13 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 
     async fn new_client(&mut self, target: u64, node: &Member) -> Peer {
         let known = Some(node.clone());
-        Peer { me: self.me, target: ServerId(target), known, peers: Arc::clone(&self.peers) }
+        Peer {
+            me: self.me,
+            target: ServerId(target),
+            known,
+            peers: Arc::clone(&self.peers),
+            durable: self.durable.clone(),
+        }
     }
 }
 
@@ -71,6 +80,7 @@ pub(crate) struct Peer {
     target: ServerId,
     known: Option<Member>,
     peers: Arc<Peers>,
+    durable: Durable,
 }
 
 impl Peer {
@@ -142,7 +152,12 @@ async fn send(
 type Asked<A, E = openraft::error::Infallible> = Result<A, RPCError<u64, Member, RaftError<u64, E>>>;
 
 impl RaftNetwork<TypeConfig> for Peer {
+    /// A follower must not hear that something is committed before it is on the disk here.
     async fn append_entries(&mut self, rpc: Append, option: RPCOption) -> Asked<AppendEntriesResponse<u64>> {
+        if let Some(committed) = rpc.leader_commit {
+            let durable = self.durable.until(committed.index).await;
+            durable.map_err(|error| RPCError::Unreachable(Unreachable::new(&error)))?;
+        }
         self.ask(Call::Append, RPCTypes::AppendEntries, &rpc, &option).await
     }
 
@@ -170,7 +185,8 @@ pub(crate) async fn forward(
     commands: Vec<Command>,
     limit: Duration,
 ) -> Result<ProposeAnswer, CallError> {
-    let peer = Peer { me: network.me, target: leader, known: None, peers: Arc::clone(&network.peers) };
+    let (peers, durable) = (Arc::clone(&network.peers), network.durable.clone());
+    let peer = Peer { me: network.me, target: leader, known: None, peers, durable };
     peer.call(Call::Propose, &Propose { commands }, limit).await
 }
 

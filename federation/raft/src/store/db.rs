@@ -5,12 +5,15 @@
 //! flush makes everything before it durable, and an unflushed write can only be lost together with all after it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::codec::{decode, encode};
+use super::durable::Durable;
 use super::error::StoreError;
+use super::flush::Flusher;
 use super::identity::{FORMAT, Marker, StoreIdentity};
 
 /// sled keeps this much of the log in memory; the log is read back only by lagging followers.
@@ -32,6 +35,7 @@ pub(crate) struct Db {
     log: sled::Tree,
     /// The last snapshot.
     pub(super) snapshot: sled::Tree,
+    flusher: Arc<Flusher>,
 }
 
 impl Db {
@@ -62,7 +66,8 @@ impl Db {
         })?;
         let tree = |name: &str| db.open_tree(name).map_err(StoreError::engine("opening a tree"));
         let (meta, log, snapshot) = (tree("meta")?, tree("log")?, tree("snapshot")?);
-        let this = Self { db, meta, log, snapshot };
+        let flusher = Arc::new(Flusher::start(db.clone(), &engine)?);
+        let this = Self { db, meta, log, snapshot, flusher };
 
         match this.meta.get(META_IDENTITY).map_err(StoreError::engine("reading the identity"))? {
             Some(text) => check_marker(dir, &String::from_utf8_lossy(&text), identity)?,
@@ -90,7 +95,17 @@ impl Db {
 
     /// Makes everything written so far durable.
     pub(crate) async fn flush(&self) -> Result<(), StoreError> {
-        self.db.flush_async().await.map(|_| ()).map_err(StoreError::engine("flushing to disk"))
+        self.flusher.flush().await
+    }
+
+    /// Begins to make entries durable that were just written.
+    pub(super) fn flush_entries(&self, first: u64, last: u64) -> Result<(), StoreError> {
+        self.flusher.flush_entries(first, last)
+    }
+
+    /// Which entries wait for the disk.
+    pub(crate) fn durable(&self) -> Durable {
+        self.flusher.durable()
     }
 
     fn flush_now(&self, doing: &'static str) -> Result<(), StoreError> {

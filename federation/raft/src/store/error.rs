@@ -89,6 +89,9 @@ pub enum StoreError {
         #[source]
         source: EngineError,
     },
+    /// The thread that makes writes durable has panicked.
+    #[error("storage can no longer be flushed to disk")]
+    NoFlusher,
     /// A file beside the storage engine cannot be read or written.
     #[error("{path} cannot be {doing}")]
     File {

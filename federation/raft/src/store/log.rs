@@ -7,9 +7,11 @@ use openraft::storage::{LogFlushed, RaftLogStorage};
 use openraft::{ErrorSubject, ErrorVerb, LogState, OptionalSend, RaftLogReader};
 
 use super::codec::{decode, encode};
+use federation_model::ServerId;
+
 use super::db::Db;
 use super::error::StoreError;
-use crate::types::{Entry, LogId, StorageError, TypeConfig, Vote};
+use crate::types::{Entry, LogId, StorageError, TypeConfig, Vote, node_id};
 
 const VOTE: &str = "vote";
 const COMMITTED: &str = "committed";
@@ -22,12 +24,15 @@ const READ_BYTES: usize = 1024 * 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct LogStore {
     db: Db,
+    me: u64,
+    vote: Option<Vote>,
 }
 
 impl LogStore {
     /// Takes the log of an open directory, and finishes a purge that a crash cut short.
-    pub(crate) fn open(db: Db) -> Result<Self, StoreError> {
-        let this = Self { db };
+    pub(crate) fn open(db: Db, me: ServerId) -> Result<Self, StoreError> {
+        let vote = db.get(VOTE)?;
+        let this = Self { db, me: node_id(me), vote };
         if let Some(purged) = this.purged()? {
             this.db.remove(0, purged.index.checked_add(1))?;
         }
@@ -50,6 +55,13 @@ impl LogStore {
             entries.push(decode_entry(key, &bytes)?);
         }
         Ok(entries)
+    }
+
+    /// Whether this server leads, and the entry is its own of this term. What a former leader of the same name wrote, in
+    /// an earlier life, comes from another leader now.
+    fn leads(&self, log_id: &LogId) -> bool {
+        self.vote.is_some_and(|vote| vote.committed && vote.leader_id == log_id.leader_id)
+            && log_id.leader_id.node_id == self.me
     }
 
     fn state(&self) -> Result<LogState<TypeConfig>, StoreError> {
@@ -112,6 +124,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), StorageError> {
         let failed = |error: StoreError| error.into_storage(ErrorSubject::Vote, ErrorVerb::Write);
         self.db.put(VOTE, vote).map_err(failed)?;
+        self.vote = Some(*vote);
         self.db.flush().await.map_err(failed)
     }
 
@@ -134,17 +147,29 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
+        let entries: Vec<Entry> = entries.into_iter().collect();
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            callback.log_io_completed(Ok(()));
+            return Ok(());
+        };
+        let (first, last) = (first.log_id.index, last.log_id);
         let encoded: Result<Vec<_>, StoreError> = entries
-            .into_iter()
+            .iter()
             .map(|entry| {
-                let bytes = encode(&entry);
+                let bytes = encode(entry);
                 let bytes = bytes.map_err(|source| StoreError::Encode { what: "log entry", source })?;
                 Ok((entry.log_id.index, bytes))
             })
             .collect();
         encoded.and_then(|encoded| self.db.append(encoded)).map_err(logs(ErrorVerb::Write))?;
-        // One flush for the whole append, and only then the callback: an acknowledged entry is on disk.
-        callback.log_io_completed(self.db.flush().await.map_err(StoreError::into_io));
+        if self.leads(&last) {
+            // The followers hear of it meanwhile; nothing comes of it before it is on disk here too (`durable.rs`).
+            self.db.flush_entries(first, last.index).map_err(logs(ErrorVerb::Write))?;
+            callback.log_io_completed(Ok(()));
+        } else {
+            // One flush for the whole append, and only then the callback: an acknowledged entry is on disk.
+            callback.log_io_completed(self.db.flush().await.map_err(StoreError::into_io));
+        }
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use openraft::{
 };
 
 use super::catalogue::Catalogue;
+use super::durable::Durable;
 use super::error::StoreError;
 use super::snapshot::{Body, SnapshotStore};
 use crate::types::{
@@ -23,6 +24,7 @@ use crate::types::{
 pub(crate) struct StateMachine {
     catalogue: Arc<Catalogue>,
     snapshots: Arc<SnapshotStore>,
+    durable: Durable,
     last_applied: Option<LogId>,
     membership: StoredMembership,
 }
@@ -32,11 +34,13 @@ impl StateMachine {
     pub(crate) fn load(
         catalogue: Arc<Catalogue>,
         snapshots: SnapshotStore,
+        durable: Durable,
         purged: Option<LogId>,
     ) -> Result<Self, StoreError> {
         let mut this = Self {
             catalogue,
             snapshots: Arc::new(snapshots),
+            durable,
             last_applied: None,
             membership: StoredMembership::default(),
         };
@@ -77,6 +81,10 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         I::IntoIter: OptionalSend,
     {
         let entries: Vec<Entry> = entries.into_iter().collect();
+        if let Some(last) = entries.last() {
+            let durable = self.durable.until(last.log_id.index).await;
+            durable.map_err(|error| error.into_storage(ErrorSubject::Log(last.log_id), ErrorVerb::Write))?;
+        }
         for entry in &entries {
             self.last_applied = Some(entry.log_id);
             if let EntryPayload::Membership(membership) = &entry.payload {

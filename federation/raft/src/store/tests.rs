@@ -24,9 +24,10 @@ fn identity() -> StoreIdentity {
 
 fn open(dir: &Path) -> Result<(LogStore, StateMachine, Arc<Catalogue>), StoreError> {
     let db = Db::open(dir, &identity())?;
-    let log = LogStore::open(db.clone())?;
+    let log = LogStore::open(db.clone(), ServerId(1))?;
     let catalogue = Arc::new(Catalogue::new(100));
-    let machine = StateMachine::load(Arc::clone(&catalogue), SnapshotStore::new(db), log.purged()?)?;
+    let durable = db.durable();
+    let machine = StateMachine::load(Arc::clone(&catalogue), SnapshotStore::new(db), durable, log.purged()?)?;
     Ok((log, machine, catalogue))
 }
 
@@ -139,7 +140,7 @@ async fn a_newer_format_a_lost_log_and_a_held_directory_are_refused_by_name() {
 async fn corrupt_entries_are_errors_that_name_the_entry() {
     let dir = tempfile::tempdir().unwrap();
     let db = Db::open(dir.path(), &identity()).unwrap();
-    let mut log = LogStore::open(db.clone()).unwrap();
+    let mut log = LogStore::open(db.clone(), ServerId(1)).unwrap();
     log.blocking_append([entry(1), entry(2), entry(3)]).await.unwrap();
     db.append([(2, vec![1, 0xc1, 0xff])]).unwrap();
     let error = log.try_get_log_entries(1..4).await.unwrap_err();
@@ -196,7 +197,7 @@ async fn a_snapshot_that_cannot_be_read_replaces_nothing() {
 async fn a_log_that_is_purged_does_not_grow_on_disk() {
     let dir = tempfile::tempdir().unwrap();
     let db = Db::open(dir.path(), &identity()).unwrap();
-    let mut log = LogStore::open(db.clone()).unwrap();
+    let mut log = LogStore::open(db.clone(), ServerId(1)).unwrap();
     let value = vec![7; 64 * 1024];
     let mut largest = 0;
     for round in 0..40_u64 {
