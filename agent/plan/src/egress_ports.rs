@@ -66,6 +66,11 @@ impl EgressPorts {
         gone || self.ports.len() != had
     }
 
+    /// Whether the assignment is for exactly `wanted`, given in ascending order, and each of them has a port.
+    pub fn is_for<'a>(&self, wanted: impl IntoIterator<Item = &'a ServicePortId>) -> bool {
+        self.without.is_empty() && self.ports.keys().eq(wanted)
+    }
+
     /// Takes over ports that are in use, where they are in the range and nobody else has them. What has a port keeps
     /// it. To be called before the first [`assign`](Self::assign).
     pub fn adopt(&mut self, found: impl IntoIterator<Item = (ServicePortId, NonZeroU16)>) {

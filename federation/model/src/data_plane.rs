@@ -122,8 +122,8 @@ pub struct OutboundPort {
     /// What is spoken inside.
     pub app: AppProtocol,
     /// Best first. A later group is used when no target of the earlier ones can be reached. Shared by every
-    /// configuration that has them.
-    pub groups: Arc<[TargetGroup]>,
+    /// configuration that has them: a vector inside, since only pointers to what is sized are compared as such first.
+    pub groups: Arc<Vec<TargetGroup>>,
 }
 
 /// What is spoken on a port, as far as a proxy needs to know.

@@ -8,11 +8,13 @@
 //!
 //! Reading order: [`ids`], [`trust_domain`] and [`spiffe_id`] → the nouns [`cluster`], [`export`], [`endpoint`], [`ip_family`], [`bundle`], [`vip`],
 //! [`token`] → [`command`] and [`rejection`] → [`state`] → [`item`] and [`view`] (what one cluster sees) →
-//! [`import`] and [`failover`] (what it makes of that) → [`data_plane`] (what its proxies do about it).
+//! [`import`] and [`failover`] (what it makes of that) → [`data_plane`] (what its proxies do about it). [`ascending`] is
+//! how sorted maps are read side by side.
 //!
 //! Tests: beside each module; laws that must hold after any sequence of commands are in [`state::invariants`] and are
 //! exercised by the property test in `tests/apply_laws.rs`.
 
+pub mod ascending;
 pub mod bundle;
 pub mod cluster;
 pub mod command;

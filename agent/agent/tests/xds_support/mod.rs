@@ -97,8 +97,8 @@ pub fn gateway(address: SocketAddr, cluster: &str, id: &ServicePortId) -> Target
 }
 
 pub fn outbound(vip: &str, app: AppProtocol, groups: impl IntoIterator<Item = Vec<Target>>) -> OutboundPort {
-    let groups = groups.into_iter().map(|targets| TargetGroup { targets }).collect();
-    OutboundPort { vip: vec![vip.parse().unwrap()], listen_port: None, app, groups }
+    let groups: Vec<_> = groups.into_iter().map(|targets| TargetGroup { targets }).collect();
+    OutboundPort { vip: vec![vip.parse().unwrap()], listen_port: None, app, groups: groups.into() }
 }
 
 pub fn workload() -> NodeMeta {

@@ -34,6 +34,7 @@ fn a_port_stays_as_long_as_its_import() {
     assert!(ports.assign(many(3)));
     let before = ports.ports();
     assert!(!ports.assign(many(3)));
+    assert!(ports.is_for(&many(3).into_iter().collect::<BTreeSet<_>>()) && !ports.is_for(&many(2)));
     assert!(Arc::ptr_eq(&before, &ports.ports()), "nothing changed, so nothing is copied");
 
     let kept = many(3).split_off(1);

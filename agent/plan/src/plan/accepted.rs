@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use federation_model::ascending::Ascending;
 use federation_model::{
     Cluster, ClusterId, Export, ExportKind, Exporters, FederationView, Import, ServiceId, TrustDomain, Vip,
 };
@@ -44,11 +45,12 @@ impl Given {
     /// What is known of each service that the federation knows.
     pub(super) fn all<'v>(
         view: &'v FederationView,
-        local: &LocalView,
+        local: &'v LocalView,
     ) -> impl Iterator<Item = (&'v ServiceId, Self)> {
-        view.exports.iter().map(|(id, exporters)| {
-            let own = local.exports.get(id).cloned();
-            (id, Self { exporters: Arc::clone(exporters), own, vip: view.vips.get(id).copied() })
+        let (mut own, mut vips) = (Ascending::new(&local.exports), Ascending::new(&view.vips));
+        view.exports.iter().map(move |(id, exporters)| {
+            let (own, vip) = (own.take(id).cloned(), vips.take(id).copied());
+            (id, Self { exporters: Arc::clone(exporters), own, vip })
         })
     }
 }

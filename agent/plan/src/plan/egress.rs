@@ -30,12 +30,12 @@ pub(super) fn ports(
 
 /// One group for each tier that has a target now. Clusters that say that nothing is ready, and clusters without a
 /// known way in, have none.
-fn groups(service: &Service<'_>, merged: &ImportPort, surroundings: &Surroundings) -> Arc<[TargetGroup]> {
+fn groups(service: &Service<'_>, merged: &ImportPort, surroundings: &Surroundings) -> Arc<Vec<TargetGroup>> {
     let exports = service.exports.iter().map(AsRef::as_ref);
     let ranked = failover::rank_port(&surroundings.cluster, &surroundings.clusters, exports, merged);
     let tiers = ranked.chunk_by(|a, b| a.tier == b.tier);
     let groups = tiers.map(|tier| TargetGroup { targets: tier_targets(service, merged, tier, surroundings) });
-    groups.filter(|group| !group.targets.is_empty()).collect()
+    Arc::new(groups.filter(|group| !group.targets.is_empty()).collect())
 }
 
 fn tier_targets(

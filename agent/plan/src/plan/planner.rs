@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use federation_model::ascending::Ascending;
 use federation_model::data_plane::{GatewayConfig, OutboundPort};
 use federation_model::{FederationView, ServiceId};
 
@@ -53,9 +54,9 @@ impl Planner {
         if self.surroundings.as_ref() != Some(&surroundings) {
             self.planned.clear();
         }
-        let mut before = std::mem::take(&mut self.planned);
+        let mut before = Ascending::new(std::mem::take(&mut self.planned));
         let planned = |(id, given): (&ServiceId, Given)| {
-            let planned = before.remove(id).filter(|before| before.given == given).unwrap_or_else(|| {
+            let planned = before.take(id).filter(|before| before.given == given).unwrap_or_else(|| {
                 let plan = ServicePlan::of(id, &given, &surroundings);
                 Planned { given, plan }
             });

@@ -19,7 +19,7 @@ fn applied(version: &str, imports: &[(&str, u16)]) -> Arc<Applied> {
             vip,
             listen_port: NonZeroU16::new(*listen),
             app: AppProtocol::Tcp,
-            groups: [].into(),
+            groups: Default::default(),
         };
         (port(service, 80), outbound)
     });

@@ -20,7 +20,8 @@ fn applied(change: impl FnOnce(&mut GatewayConfig)) -> Arc<Applied> {
         refresh_hint: 1,
     };
     let route = IngressRoute { scope: ExportScope::All, end_to_end: false, endpoints: Arc::default() };
-    let outbound = OutboundPort { vip: vec![], listen_port: None, app: AppProtocol::Tcp, groups: [].into() };
+    let outbound =
+        OutboundPort { vip: vec![], listen_port: None, app: AppProtocol::Tcp, groups: Default::default() };
     let mut config = GatewayConfig {
         cluster: "west".parse().unwrap(),
         trust_domain: "west.lab".parse().unwrap(),

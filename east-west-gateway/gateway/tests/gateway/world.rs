@@ -116,8 +116,8 @@ pub(crate) fn route(scope: &[&str], end_to_end: bool, endpoints: &[SocketAddr]) 
 }
 
 pub(crate) fn outbound(vip: IpAddr, groups: Vec<Vec<Target>>) -> OutboundPort {
-    let groups = groups.into_iter().map(|targets| TargetGroup { targets }).collect();
-    OutboundPort { vip: vec![vip], listen_port: None, app: AppProtocol::Tcp, groups }
+    let groups: Vec<_> = groups.into_iter().map(|targets| TargetGroup { targets }).collect();
+    OutboundPort { vip: vec![vip], listen_port: None, app: AppProtocol::Tcp, groups: groups.into() }
 }
 
 pub(crate) fn local(address: SocketAddr) -> Target {

@@ -22,7 +22,7 @@ fn outbound(groups: &[&[(u16, u32)]]) -> OutboundPort {
         vip: vec![],
         listen_port: None,
         app: AppProtocol::Tcp,
-        groups: groups.iter().map(group).collect(),
+        groups: groups.iter().map(group).collect::<Vec<_>>().into(),
     }
 }
 

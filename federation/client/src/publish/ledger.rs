@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use federation_api::federation as wire;
+use federation_model::ascending::Ascending;
 use federation_model::{Export, Generation, Revision, ServiceId, UnixMillis};
 use tokio::sync::watch;
 use wire::publish_request::Message as Say;
@@ -108,13 +109,15 @@ impl Ledger {
                 self.queue.push(Key::Bundle);
             }
         }
-        let withdrawn: Vec<_> =
-            self.entries.keys().filter(|id| !new.exports.contains_key(*id)).cloned().collect();
-        for id in withdrawn {
-            self.want(id, None);
+        let mut wanted = Ascending::new(&new.exports);
+        for id in old.exports.keys().filter(|id| wanted.take(*id).is_none()) {
+            self.want(id.clone(), None);
         }
+        let mut before = Ascending::new(&old.exports);
         for (id, export) in &new.exports {
-            self.want(id.clone(), Some(export));
+            if before.take(id).is_none_or(|old| !Arc::ptr_eq(old, export)) {
+                self.want(id.clone(), Some(export));
+            }
         }
     }
 

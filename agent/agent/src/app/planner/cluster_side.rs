@@ -100,12 +100,14 @@ impl ClusterSide {
         self.complete
     }
 
-    /// Gives every wanted port a place. The same pointer as long as nothing changes.
+    /// Gives every wanted port, in ascending order, a place. The same pointer as long as nothing changes.
     pub(super) fn assign_ports<'a>(
         &mut self,
-        wanted: impl Iterator<Item = &'a ServicePortId>,
+        wanted: impl Iterator<Item = &'a ServicePortId> + Clone,
     ) -> Arc<BTreeMap<ServicePortId, NonZeroU16>> {
-        self.ports.assign(wanted.cloned());
+        if !self.ports.is_for(wanted.clone()) {
+            self.ports.assign(wanted.cloned());
+        }
         let ports = self.ports.ports();
         let problem = self.ports.problem();
         self.metrics.ports(ports.len(), problem.as_ref().map_or(0, |problem| problem.missing));

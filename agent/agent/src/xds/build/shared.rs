@@ -75,21 +75,19 @@ impl SharedBuilder {
         {
             return Arc::clone(shared);
         }
-        let before = self.ports.len();
-        self.ports.retain(|id, _| config.egress.contains_key(id));
-        let mut touched = Touched::all(self.last.is_none() || self.ports.len() < before);
-        for (id, port) in &config.egress {
-            match self.ports.get_mut(id) {
-                Some(known) if known.from == *port => {}
-                Some(known) => {
-                    let made = Port::new(id, port);
-                    touched.add(known, &made);
-                    *known = made;
-                }
-                None => {
-                    self.ports.insert(id.clone(), Port::new(id, port));
-                    touched = Touched::all(true);
-                }
+        let same_ports = self.ports.keys().eq(config.egress.keys());
+        let mut touched = Touched::all(self.last.is_none() || !same_ports);
+        if !same_ports {
+            self.ports.retain(|id, _| config.egress.contains_key(id));
+            for (id, port) in &config.egress {
+                self.ports.entry(id.clone()).or_insert_with(|| Port::new(id, port));
+            }
+        }
+        for (known, (id, port)) in self.ports.values_mut().zip(&config.egress) {
+            if known.from != *port {
+                let made = Port::new(id, port);
+                touched.add(known, &made);
+                *known = made;
             }
         }
         let shared = Arc::new(self.assemble(config, touched));

@@ -95,7 +95,7 @@ fn echo(id: &ServicePortId) -> OutboundPort {
         vip: vec!["240.240.0.1".parse().unwrap(), "fd69::1".parse().unwrap()],
         listen_port: None,
         app: AppProtocol::Http2,
-        groups: [
+        groups: vec![
             group(vec![
                 target("10.0.0.1:8080", "east", Via::Plain),
                 target("10.0.0.2:8080", "east", Via::Plain),
@@ -120,7 +120,7 @@ fn config() -> GatewayConfig {
         vip: vec![vip.parse().unwrap()],
         listen_port: None,
         app,
-        groups: [TargetGroup { targets: vec![target(address, "east", Via::Plain)] }].into(),
+        groups: vec![TargetGroup { targets: vec![target(address, "east", Via::Plain)] }].into(),
     };
     let demo = id("demo/echo", 80);
     let egress = BTreeMap::from([
@@ -249,7 +249,7 @@ fn change(config: &mut GatewayConfig, how: u8, which: usize) {
     let Some(id) = keys.get(which % keys.len().max(1)) else { return *config = self::config() };
     match how {
         0 => drop(config.egress.remove(id)),
-        1 => config.egress.get_mut(id).unwrap().groups = [].into(),
+        1 => config.egress.get_mut(id).unwrap().groups = Vec::new().into(),
         2 => config.egress.get_mut(id).unwrap().app = AppProtocol::Tcp,
         3 => config.egress.get_mut(id).unwrap().app = AppProtocol::Http,
         4 => config.egress.get_mut(id).unwrap().vip = vec!["240.240.0.9".parse().unwrap()],

@@ -158,9 +158,10 @@ impl Session for Delta {
     fn on_snapshot(&mut self, snapshot: Arc<Snapshot>) -> Vec<Self::Response> {
         let before = std::mem::replace(&mut self.snapshot, Arc::clone(&snapshot));
         self.rejected = false;
-        let replaced = self.types.get(&ResourceType::Cluster);
+        let differs = |kind| before.of(kind).version() != snapshot.of(kind).version();
+        let clusters = self.types.get(&ResourceType::Cluster).filter(|_| differs(ResourceType::Cluster));
         let replaced =
-            replaced.map(|clusters| clusters.subscription.replaced(snapshot.of(ResourceType::Cluster)));
+            clusters.map(|clusters| clusters.subscription.replaced(snapshot.of(ResourceType::Cluster)));
         let mut responses = Vec::new();
         for kind in ResourceType::ALL {
             let Some(Asked { subscription, .. }) = self.types.get_mut(&kind) else { continue };
@@ -171,7 +172,7 @@ impl Session for Delta {
                 responses.push(self.respond(kind, names, BTreeSet::new()));
             }
         }
-        for kind in REMOVALS {
+        for kind in REMOVALS.into_iter().filter(|kind| differs(*kind)) {
             let gone = self.types.get(&kind).map(|asked| asked.subscription.gone(snapshot.of(kind)));
             if let Some(gone) = gone.filter(|gone| !gone.is_empty()) {
                 responses.push(self.respond(kind, BTreeSet::new(), gone));

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use federation_model::ascending::Ascending;
 use federation_model::{ClusterId, Export, Exporters, FederationView, Import, Revision, ServiceId};
 
 use super::{Catalogue, Exporter, Known, Listed, Offered, Verdict};
@@ -68,21 +69,30 @@ impl CatalogueBuilder {
         view: &FederationView,
         local: &LocalView,
     ) -> BTreeMap<ServiceId, Listed> {
-        let mut before = std::mem::take(&mut self.made_of);
-        let mut services = BTreeMap::new();
+        let mut before = Ascending::new(std::mem::take(&mut self.made_of));
+        let mut last = Ascending::new(&self.last.services);
+        let mut vips = Ascending::new(&view.vips);
+        let (mut valid, mut invalid) = (Ascending::new(&local.exports), Ascending::new(&local.invalid));
+        let (mut made, mut services) = (Vec::new(), Vec::new());
         for (id, exporters) in &view.exports {
-            let own = own(id, local);
+            let own = match (valid.take(id), invalid.take(id)) {
+                (Some(own), _) => Own::Offered(Arc::clone(own)),
+                (None, Some(_)) => Own::Invalid,
+                (None, None) => Own::Unjudged,
+            };
             let made_of = MadeOf { exporters: Arc::clone(exporters), own };
-            let vip = view.vips.get(id).copied();
-            let last = self.last.services.get(id);
-            let listed = match (last, before.remove(id)) {
+            let vip = vips.take(id).copied();
+            let last = last.take(id);
+            let listed = match (last, before.take(id)) {
                 (Some(last), Some(before)) if before.same(&made_of) => Listed { vip, ..last.clone() },
                 _ => listed(cluster, &made_of, last, vip),
             };
-            self.made_of.insert(id.clone(), made_of);
-            services.insert(id.clone(), listed);
+            made.push((id.clone(), made_of));
+            services.push((id.clone(), listed));
         }
-        services
+        // Sorted already, which makes a map of them in one go.
+        self.made_of = made.into_iter().collect();
+        services.into_iter().collect()
     }
 }
 
@@ -94,14 +104,6 @@ impl MadeOf {
             _ => false,
         };
         same_own && Arc::ptr_eq(&self.exporters, &other.exporters)
-    }
-}
-
-fn own(id: &ServiceId, local: &LocalView) -> Own {
-    match local.exports.get(id) {
-        Some(own) => Own::Offered(Arc::clone(own)),
-        None if local.invalid.contains_key(id) => Own::Invalid,
-        None => Own::Unjudged,
     }
 }
 

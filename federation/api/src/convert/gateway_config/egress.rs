@@ -25,12 +25,12 @@ impl TryFrom<wire::EgressListener> for (ServicePortId, OutboundPort) {
             wire::AppProtocol::Tcp | wire::AppProtocol::Unspecified => AppProtocol::Tcp,
         };
         let vip = field::list("vip", from.vip, MAX_VIP_ADDRESSES, |text| field::ip("", &text))?;
-        let groups = field::list("groups", from.groups, usize::MAX, group)?;
+        let groups: Vec<_> = field::list("groups", from.groups, usize::MAX, group)?;
         let listen_port = match from.listen_port {
             0 => None,
             given => Some(field::port("listen_port", given)?),
         };
-        Ok((id, OutboundPort { vip, listen_port, app, groups }))
+        Ok((id, OutboundPort { vip, listen_port, app, groups: groups.into() }))
     }
 }
 
