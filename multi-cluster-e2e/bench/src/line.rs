@@ -71,6 +71,14 @@ impl Line {
         }
     }
 
+    /// The same, beside the same figure of somebody else, from the same run.
+    #[must_use]
+    pub fn against(mut self, peer: impl Into<String>, theirs: f64) -> Self {
+        self.ratio = Some(self.ours / theirs);
+        (self.peer, self.theirs) = (Some(peer.into()), Some(theirs));
+        self
+    }
+
     /// The same, with what was promised.
     #[must_use]
     pub fn target(mut self, target: f64) -> Self {
@@ -86,8 +94,8 @@ impl Line {
 /// All lines as a table.
 pub fn table(lines: &[Line]) -> String {
     let mut out = format!(
-        "{:<22} {:<18} {:<10} {:>12} {:<6} {:>8}  {}\n",
-        "BENCH", "CASE", "METRIC", "OURS", "UNIT", "SAMPLES", "TARGET"
+        "{:<22} {:<18} {:<10} {:>12} {:<6} {:>8}  {:<16} {}\n",
+        "BENCH", "CASE", "METRIC", "OURS", "UNIT", "SAMPLES", "TARGET", "PEER"
     );
     for line in lines {
         let target = match (line.target, line.met) {
@@ -95,10 +103,14 @@ pub fn table(lines: &[Line]) -> String {
             (Some(target), _) => format!("{target}: MISSED"),
             (None, _) => "-".to_owned(),
         };
+        let peer = match (&line.peer, line.theirs, line.ratio) {
+            (Some(peer), Some(theirs), Some(ratio)) => format!("{ratio:.2} of {peer}'s {theirs:.3}"),
+            _ => "-".to_owned(),
+        };
         // Writing to a `String` cannot fail.
         let _ = writeln!(
             out,
-            "{:<22} {:<18} {:<10} {:>12.3} {:<6} {:>8}  {target}",
+            "{:<22} {:<18} {:<10} {:>12.3} {:<6} {:>8}  {target:<16} {peer}",
             line.bench, line.case, line.metric, line.ours, line.unit, line.samples
         );
     }
@@ -117,6 +129,13 @@ mod tests {
             json,
             r#"{"bench":"propagation","case":"gateway","metric":"p99","unit":"ms","better":"lower","ours":12.5,"peer":null,"theirs":null,"ratio":null,"samples":100,"target":100.0,"met":true}"#
         );
+    }
+
+    #[test]
+    fn a_peer_stands_beside_with_the_ratio() {
+        let line = Line::lower("propagation", "endpoint", "p50", "ms", 5.0, 1).against("other", 10.0);
+        assert_eq!(line.ratio, Some(0.5));
+        assert!(table(&[line]).contains("0.50 of other's 10.000"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `isthmus-bench`: measures what the project promises, on a lab of its own, with real processes.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -24,6 +25,8 @@ Examples:
   isthmus-bench propagation -n 100      from a saved YAML file to an answer in another cluster
   isthmus-bench propagation --kubernetes -n 200
                                         from one API server to another cluster's Envoy and imports
+  ISTIOD=/opt/pilot-discovery isthmus-bench propagation --kubernetes
+                                        the same, beside an istiod that reads that API server itself
   isthmus-bench idle --seconds 20       what a lab costs that nobody uses
 
 Measure with a release build: cargo build --release --workspace, then target/release/isthmus-bench.";
@@ -81,7 +84,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             What::Propagation { samples, kubernetes: false, .. } => propagation::measure(samples).await,
             What::Propagation { samples, services, endpoints, burst, .. } => {
                 let samples = usize::try_from(samples)?;
-                kubernetes::measure(&Options { services, endpoints, samples, burst }).await
+                let istiod = std::env::var_os("ISTIOD").map(PathBuf::from);
+                kubernetes::measure(&Options { services, endpoints, samples, burst, istiod }).await
             }
             What::Idle { seconds } => idle::measure(seconds).await,
         }

@@ -9,6 +9,9 @@ pub(super) const NAMESPACE: &str = "bench";
 /// The port of every service.
 pub(super) const PORT: u16 = 80;
 
+/// The port of every endpoint.
+pub(super) const TARGET_PORT: u16 = 8_080;
+
 /// One service of `west`, as it stands.
 #[derive(Debug, Clone)]
 pub(super) struct Service {
@@ -51,7 +54,7 @@ impl Service {
     pub(super) fn service(&self) -> Value {
         json!({
             "apiVersion": "v1", "kind": "Service", "metadata": self.metadata(&self.name),
-            "spec": {"ports": [{"name": "http", "port": PORT, "appProtocol": "http", "targetPort": 8080}]},
+            "spec": {"ports": [{"name": "http", "port": PORT, "appProtocol": "http", "targetPort": TARGET_PORT}]},
         })
     }
 
@@ -63,7 +66,7 @@ impl Service {
         }
         json!({
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata,
-            "addressType": "IPv4", "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
+            "addressType": "IPv4", "ports": [{"name": "http", "port": TARGET_PORT, "protocol": "TCP"}],
             "endpoints": self.endpoints(),
         })
     }

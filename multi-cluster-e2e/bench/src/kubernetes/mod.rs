@@ -6,32 +6,41 @@
 //! write to disk; the etcds do not, for they are not what is measured. No gateway runs: none is on the way.
 //!
 //! - `endpoint`: one endpoint of a slice in `west` becomes ready or not. From just before the PATCH until the Envoy of
-//!   `east` itself says that it has the new weight (`config_dump` of its admin endpoint, asked again and again).
+//!   `east` took the new weight: it must show it (`config_dump` of its admin endpoint), and says since when (the
+//!   `update_time` of the cluster's own statistics, in whole milliseconds).
 //! - `export`: a ServiceExport is created in `west`. From just before that until a watch of `east` shows the
 //!   ServiceImport with the condition `Ready`.
 //! - `burst`: the same for many at once; from the first request until the last is ready.
 //!
-//! Reading order: [`content`] → [`world`] → [`envoy_view`] and [`imports`] → this.
+//! Reading order: [`content`] → [`world`] → [`envoy_view`] and [`imports`] → this → [`istiod`] (the peer).
 
 mod content;
 mod envoy_view;
 mod imports;
+mod istiod;
 mod world;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
+use multi_cluster_e2e_kube::{Kind, Objects};
+use serde_json::json;
 
-use self::content::Service;
-use self::envoy_view::EnvoyView;
+use self::content::{NAMESPACE, Service};
+use self::envoy_view::{EnvoyView, Shown};
 use self::imports::Imports;
+use self::istiod::Debounce;
 use self::world::World;
 use crate::line::Line;
 use crate::samples::{Samples, millis};
 
 /// Requests that are under way at once where many objects are written: as a controller with 32 workers would.
 const AT_ONCE: usize = 32;
+/// Nobody looks at the Envoy for so long after a patch: to be looked at costs it more than the update. It says afterwards
+/// when it took it.
+const UNDISTURBED: Duration = Duration::from_millis(25);
 /// After so long a sample counts as this long, and is said to have failed.
 const GIVE_UP: Duration = Duration::from_secs(10);
 /// How long the clusterset may take to settle before anything is measured, and a burst at the most.
@@ -48,8 +57,11 @@ pub struct Options {
     pub samples: usize,
     /// Exports that are created at once.
     pub burst: usize,
+    /// A `pilot-discovery` to measure beside.
+    pub istiod: Option<PathBuf>,
 }
 
+const ENDPOINT_CASE: &str = "endpoint";
 /// Promised, in milliseconds.
 const ENDPOINT: (f64, f64) = (10.0, 30.0);
 const EXPORT_P99: f64 = 250.0;
@@ -69,18 +81,44 @@ pub async fn measure(options: &Options) -> anyhow::Result<Vec<Line>> {
     };
     let measured = measured.map_err(|error| world.with_logs(&error));
     world.down().await?;
-    measured
+    let lines = measured?;
+    let Some(program) = &options.istiod else {
+        // A peer that was not measured is named, never left out.
+        eprintln!("the peer istiod is missing: ISTIOD=PATH names a pilot-discovery to measure beside");
+        return Ok(lines);
+    };
+    let services = content::services(options.services, options.endpoints);
+    let peers = istiod::measure(program, &services, options.samples).await?;
+    Ok(with_peers(lines, &peers))
+}
+
+/// The figures of endpoints, once beside each peer; the others as they are.
+fn with_peers(lines: Vec<Line>, peers: &[(Debounce, Samples)]) -> Vec<Line> {
+    let beside = |line: Line| -> Vec<Line> {
+        let percent = match line.metric {
+            _ if line.case != ENDPOINT_CASE => return vec![line],
+            "p50" => 50,
+            "p99" => 99,
+            _ => 100,
+        };
+        let theirs = |(debounce, samples): &(Debounce, Samples)| {
+            let theirs = samples.percentile(percent).map_or(f64::NAN, millis);
+            line.clone().against(debounce.peer(), theirs)
+        };
+        peers.iter().map(theirs).collect()
+    };
+    lines.into_iter().flat_map(beside).collect()
 }
 
 async fn run(world: &World, options: &Options) -> anyhow::Result<Vec<Line>> {
     let services = content::services(options.services, options.endpoints);
     eprintln!("writing {} services with {} endpoints", options.services, options.endpoints);
     world.offer_in_south(&services)?;
-    offer(world, &services).await?;
+    offer(&world.west_objects, &services).await?;
     let imports = Imports::watch(world.east.client("admin").await?);
     export(world, &services).await?;
     imports.all_ready(services.iter().map(|service| service.name.as_str()), SETTLE).await?;
-    let envoy = EnvoyView::new(world.envoy_admin())?;
+    let envoy = EnvoyView::new(world.envoy_admin(), Shown::WeightOfWest)?;
     for service in &services {
         envoy.until(service, service.ready(), SETTLE).await.context("the Envoy of east never had all")?;
     }
@@ -93,16 +131,14 @@ async fn run(world: &World, options: &Options) -> anyhow::Result<Vec<Line>> {
         eprintln!("measuring {} exports at once", options.burst);
         lines.extend(burst(world, &imports, options.burst).await?);
     }
-    // A peer that was not measured is named, never left out.
-    eprintln!("the peer istiod is missing: this benchmark cannot start it");
     Ok(lines)
 }
 
 /// Writes services and their slices to `west`.
-async fn offer(world: &World, services: &[Service]) -> anyhow::Result<()> {
+async fn offer(west: &Objects, services: &[Service]) -> anyhow::Result<()> {
     let write = |service: &Service| {
         let objects = [service.service(), service.slice()];
-        let west = world.west_objects.clone();
+        let west = west.clone();
         async move {
             for object in objects {
                 west.apply(object).await?;
@@ -127,29 +163,40 @@ async fn endpoints(
     mut services: Vec<Service>,
     samples: usize,
 ) -> anyhow::Result<Vec<Line>> {
+    let (written, arrived) = patches(&world.west_objects, envoy, &mut services, samples).await?;
+    let [p50, p99, max] = figures(ENDPOINT_CASE, &arrived);
+    let [write, ..] = figures("endpoint-write", &written);
+    Ok(vec![p50.target(ENDPOINT.0), p99.target(ENDPOINT.1), max, write])
+}
+
+/// Patches one slice after the other. How long the PATCH took, and how long it took until the Envoy had it.
+async fn patches(
+    west: &Objects,
+    envoy: &EnvoyView,
+    services: &mut [Service],
+    samples: usize,
+) -> anyhow::Result<(Samples, Samples)> {
     let (mut written, mut arrived, mut failed) = (Samples::default(), Samples::default(), 0u32);
     for index in 0..samples {
         let count = services.len();
         let service = services.get_mut(index % count).context("no services")?;
         service.flip_one();
         let begun = Instant::now();
-        world.patch_slice(service).await?;
+        let patch = json!({"endpoints": service.endpoints()});
+        west.merge(Kind::ENDPOINT_SLICE, NAMESPACE, &service.slice_name(), patch).await?;
         written.add(begun.elapsed());
-        // To ask from the beginning would take time from the API server that is measured. An Envoy that has it before
-        // this counts as if it had it now.
+        tokio::time::sleep(UNDISTURBED).await;
         let seen = envoy.until(service, service.ready(), GIVE_UP).await;
         failed += u32::from(seen.is_err());
         arrived.add(seen.map_or(GIVE_UP, |at| at.saturating_duration_since(begun)));
     }
     report(failed);
-    let [p50, p99, max] = figures("endpoint", &arrived);
-    let [write, ..] = figures("endpoint-write", &written);
-    Ok(vec![p50.target(ENDPOINT.0), p99.target(ENDPOINT.1), max, write])
+    Ok((written, arrived))
 }
 
 async fn exports(world: &World, imports: &Imports, samples: usize) -> anyhow::Result<Vec<Line>> {
     let services = content::more("single", samples);
-    offer(world, &services).await?;
+    offer(&world.west_objects, &services).await?;
     let (mut ready, mut failed) = (Samples::default(), 0u32);
     for service in &services {
         let begun = Instant::now();
@@ -165,7 +212,7 @@ async fn exports(world: &World, imports: &Imports, samples: usize) -> anyhow::Re
 
 async fn burst(world: &World, imports: &Imports, count: usize) -> anyhow::Result<Vec<Line>> {
     let services = content::more("burst", count);
-    offer(world, &services).await?;
+    offer(&world.west_objects, &services).await?;
     let begun = Instant::now();
     export(world, &services).await?;
     let last = imports.all_ready(services.iter().map(|service| service.name.as_str()), SETTLE).await?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use agent_agent::xds::NodeMeta;
 use agent_agent::xds::bootstrap::Protocol;
 use anyhow::Context;
-use multi_cluster_e2e_kube::{ApiServer, Kind, Objects, Options, crds};
+use multi_cluster_e2e_kube::{ApiServer, Objects, Options, crds};
 use multi_cluster_e2e_lab::ca::write_secret;
 use multi_cluster_e2e_lab::envoy::{self, EnvoySpec};
 use multi_cluster_e2e_lab::lab::Lab;
@@ -18,7 +18,6 @@ use multi_cluster_e2e_lab::plan::LabSpec;
 use multi_cluster_e2e_lab::ports::{PortChoice, Ports};
 use multi_cluster_e2e_lab::topology::{ClusterPlace, EnvoyPlace};
 use multi_cluster_e2e_lab::wait::{Seen, until};
-use serde_json::json;
 
 use super::content::{NAMESPACE, Service};
 
@@ -107,12 +106,6 @@ impl World {
         services.iter().try_for_each(|service| {
             self.lab.save_text("south", &format!("bench-{}.yaml", service.name), &service.south_yaml())
         })
-    }
-
-    /// Writes the readiness of a service's endpoints to `west`.
-    pub(super) async fn patch_slice(&self, service: &Service) -> anyhow::Result<()> {
-        let patch = json!({"endpoints": service.endpoints()});
-        self.west_objects.merge(Kind::ENDPOINT_SLICE, NAMESPACE, &service.slice_name(), patch).await.map(drop)
     }
 }
 
