@@ -36,11 +36,8 @@ use crate::peer::server::RaftService;
 use crate::peer::wire::Committed;
 use crate::store::catalogue::Catalogue;
 use crate::store::db::Db;
-use crate::store::error::StoreError;
 use crate::store::identity::StoreIdentity;
-use crate::store::log::LogStore;
-use crate::store::machine::StateMachine;
-use crate::store::snapshot::SnapshotStore;
+use crate::store::open::{Store, open};
 use crate::types::{Member, Raft, node_id, revision_of};
 
 /// Changes kept for watchers that fell behind; one that is further behind gets a snapshot.
@@ -83,10 +80,7 @@ impl Node {
             return Err(StartError::NotAMember(config.id));
         }
         let identity = StoreIdentity { clusterset: config.clusterset.clone(), server: config.id };
-        let data_dir = config.data_dir.clone();
-        let opened = tokio::task::spawn_blocking(move || open(&data_dir, &identity)).await;
-        let (db, log, machine, catalogue) =
-            opened.unwrap_or_else(|join| std::panic::resume_unwind(join.into_panic()))?;
+        let Store { db, log, machine, catalogue } = open(config.data_dir.clone(), identity, CHANGES).await?;
 
         let raft_config = config.timing.config(config.clusterset.as_str());
         let raft_config = raft_config.map_err(StartError::Timing)?;
@@ -230,17 +224,6 @@ impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Node").field("id", &self.inner.id).finish_non_exhaustive()
     }
-}
-
-type Opened = (Db, LogStore, StateMachine, Arc<Catalogue>);
-
-fn open(dir: &std::path::Path, identity: &StoreIdentity) -> Result<Opened, StoreError> {
-    let db = Db::open(dir, identity)?;
-    let log = LogStore::open(db.clone(), identity.server)?;
-    let catalogue = Arc::new(Catalogue::new(CHANGES));
-    let snapshots = SnapshotStore::new(db.clone());
-    let machine = StateMachine::load(Arc::clone(&catalogue), snapshots, db.durable(), log.purged()?)?;
-    Ok((db, log, machine, catalogue))
 }
 
 async fn found(raft: &Raft, members: &BTreeMap<ServerId, Member>) -> Result<(), StartError> {

@@ -15,6 +15,9 @@ pub enum CodecError {
     /// No bytes, not even a version.
     #[error("value is empty")]
     Empty,
+    /// The bytes are not those that were written.
+    #[error("value does not match its checksum")]
+    Checksum,
     /// Written by a version that this program does not read.
     #[error("value has format version {found}; this program reads version {VERSION}")]
     Version {

@@ -4,6 +4,7 @@
 //! Every mutation goes to sled's own log in the order it was made, and a crash keeps a prefix of that order; so a
 //! flush makes everything before it durable, and an unflushed write can only be lost together with all after it.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,8 +14,10 @@ use serde::de::DeserializeOwned;
 use super::codec::{decode, encode};
 use super::durable::Durable;
 use super::error::StoreError;
-use super::flush::Flusher;
+use super::flush::{Flusher, Reached};
 use super::identity::{FORMAT, Marker, StoreIdentity};
+use super::mark::{Mark, MarkFile};
+use crate::types::Vote;
 
 /// sled keeps this much of the log in memory; the log is read back only by lagging followers.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
@@ -36,6 +39,9 @@ pub(crate) struct Db {
     /// The last snapshot.
     pub(super) snapshot: sled::Tree,
     flusher: Arc<Flusher>,
+    /// As it was found.
+    mark: Mark,
+    dir: Arc<Path>,
 }
 
 impl Db {
@@ -62,12 +68,19 @@ impl Db {
         let config = sled::Config::new().path(&engine).cache_capacity(CACHE_BYTES).flush_every_ms(None);
         let db = config.open().map_err(|error| match error {
             sled::Error::Io(io) if is_locked(&io) => StoreError::InUse { path: dir.to_owned() },
+            sled::Error::Corruption { .. } => {
+                StoreError::damaged(dir, "what the storage engine must have to read its file".to_owned())
+            }
             other => StoreError::engine("opening the log")(other),
         })?;
         let tree = |name: &str| db.open_tree(name).map_err(StoreError::engine("opening a tree"));
         let (meta, log, snapshot) = (tree("meta")?, tree("log")?, tree("snapshot")?);
-        let flusher = Arc::new(Flusher::start(db.clone(), &engine)?);
-        let this = Self { db, meta, log, snapshot, flusher };
+        let marks = MarkFile::open(dir, marked.is_none()).map_err(|source| {
+            StoreError::damaged(dir, format!("the mark of what its log reaches ({source})"))
+        })?;
+        let mark = marks.mark();
+        let flusher = Arc::new(Flusher::start(db.clone(), &engine, marks)?);
+        let this = Self { db, meta, log, snapshot, flusher, mark, dir: dir.into() };
 
         match this.meta.get(META_IDENTITY).map_err(StoreError::engine("reading the identity"))? {
             Some(text) => check_marker(dir, &String::from_utf8_lossy(&text), identity)?,
@@ -95,7 +108,35 @@ impl Db {
 
     /// Makes everything written so far durable.
     pub(crate) async fn flush(&self) -> Result<(), StoreError> {
-        self.flusher.flush().await
+        self.flusher.flush(Reached::Same).await
+    }
+
+    /// The same, and from then on to have lost what was `reached` is damage.
+    pub(super) async fn flush_reaching(&self, reached: Reached) -> Result<(), StoreError> {
+        self.flusher.flush(reached).await
+    }
+
+    /// Compares what is there with what the mark said when this was opened.
+    pub(super) fn check(&self, vote: Option<Vote>, last: Option<u64>) -> Result<(), StoreError> {
+        let Mark { vote: voted, last: reached } = self.mark;
+        let vote = vote.unwrap_or_default();
+        // Votes of one term for different candidates are not ordered.
+        if vote.partial_cmp(&voted).is_none_or(Ordering::is_lt) {
+            return Err(StoreError::damaged(&self.dir, format!("its vote {voted}, and has {vote}")));
+        }
+        let found = last.unwrap_or_default();
+        if found < reached {
+            return Err(StoreError::damaged(
+                &self.dir,
+                format!("entries {} to {reached} of its log", found + 1),
+            ));
+        }
+        Ok(())
+    }
+
+    /// An error about this directory.
+    pub(super) fn damaged(&self, lost: String) -> StoreError {
+        StoreError::damaged(&self.dir, lost)
     }
 
     /// Begins to make entries durable that were just written.

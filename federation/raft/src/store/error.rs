@@ -1,6 +1,6 @@
 //! What can be wrong with a server's data directory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use openraft::{AnyError, ErrorSubject, ErrorVerb, StorageIOError};
 
@@ -45,6 +45,18 @@ pub enum StoreError {
     Lost {
         /// The directory.
         path: PathBuf,
+    },
+    /// The directory has lost what it had on disk. A server that went on without it could undo what a majority agreed
+    /// on, or vote twice in one term.
+    #[error(
+        "data directory {path} is damaged: it has lost {lost}; remove it, and the server from the members, and add the \
+         server anew"
+    )]
+    Damaged {
+        /// The directory.
+        path: PathBuf,
+        /// What it has lost, in words.
+        lost: String,
     },
     /// The snapshot ends before the log begins: entries in between are gone.
     #[error("entries {after} to {purged} are in neither the snapshot nor the log")]
@@ -111,6 +123,10 @@ pub enum StoreError {
 pub struct EngineError(#[from] pub(crate) sled::Error);
 
 impl StoreError {
+    pub(crate) fn damaged(dir: &Path, lost: String) -> Self {
+        Self::Damaged { path: dir.to_owned(), lost }
+    }
+
     pub(crate) fn engine(doing: &'static str) -> impl FnOnce(sled::Error) -> Self {
         move |source| Self::Engine { doing, source: EngineError(source) }
     }

@@ -14,6 +14,8 @@ use tokio::sync::oneshot;
 
 use super::durable::{Durable, Writing};
 use super::error::StoreError;
+use super::mark::{Mark, MarkFile};
+use crate::types::Vote;
 
 /// The engine's file, in its directory.
 const FILE: &str = "db";
@@ -29,24 +31,35 @@ pub(super) struct Flusher {
 /// Who wants to know that a flush has ended.
 #[derive(Debug)]
 enum Asked {
-    Answer(oneshot::Sender<Result<(), Failed>>),
+    Answer(Reached, oneshot::Sender<Result<(), Failed>>),
     /// Those who wait for entries up to this one.
     Entries(u64),
+}
+
+/// What the store will have reached with a flush, for the mark.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reached {
+    /// What it had.
+    Same,
+    /// This entry is the last one of the log.
+    Last(u64),
+    /// This is the vote.
+    Vote(Vote),
 }
 
 /// Why a flush failed: for everybody who waited for it.
 #[derive(Debug, Clone)]
 pub(super) enum Failed {
     Engine(sled::Error),
-    Sync(PathBuf, Arc<io::Error>),
+    File(PathBuf, &'static str, Arc<io::Error>),
 }
 
 impl From<Failed> for StoreError {
     fn from(failed: Failed) -> Self {
         match failed {
             Failed::Engine(error) => Self::engine("flushing to disk")(error),
-            Failed::Sync(path, error) => {
-                Self::File { path, doing: "synced", source: io::Error::new(error.kind(), error) }
+            Failed::File(path, doing, error) => {
+                Self::File { path, doing, source: io::Error::new(error.kind(), error) }
             }
         }
     }
@@ -55,14 +68,14 @@ impl From<Failed> for StoreError {
 impl Flusher {
     /// Starts the thread for an open engine in `dir`, with everything that was found there on disk: what a killed
     /// server wrote may so far be known to the kernel alone, and is about to be built upon.
-    pub(super) fn start(db: sled::Db, dir: &Path) -> Result<Self, StoreError> {
+    pub(super) fn start(db: sled::Db, dir: &Path, marks: MarkFile) -> Result<Self, StoreError> {
         let path = dir.join(FILE);
         let failed = |doing| {
             let path = path.clone();
             move |source| StoreError::File { path, doing, source }
         };
         let file = File::open(&path).map_err(failed("opened"))?;
-        let work = Work { db, file, path: path.clone(), writing: Arc::new(Writing::new()) };
+        let work = Work { db, file, path: path.clone(), marks, writing: Arc::new(Writing::new()) };
         work.flush()?;
         let writing = Arc::clone(&work.writing);
         let (asked, waiting) = mpsc::channel();
@@ -72,9 +85,9 @@ impl Flusher {
     }
 
     /// Waits until everything that was written before the call is durable.
-    pub(super) async fn flush(&self) -> Result<(), StoreError> {
+    pub(super) async fn flush(&self, reached: Reached) -> Result<(), StoreError> {
         let (answer, answered) = oneshot::channel();
-        self.ask(Asked::Answer(answer))?;
+        self.ask(Asked::Answer(reached, answer))?;
         answered.await.map_err(|_| StoreError::NoFlusher)?.map_err(StoreError::from)
     }
 
@@ -111,19 +124,21 @@ struct Work {
     db: sled::Db,
     file: File,
     path: PathBuf,
+    marks: MarkFile,
     writing: Arc<Writing>,
 }
 
 impl Work {
-    fn run(self, waiting: &mpsc::Receiver<Asked>) {
+    fn run(mut self, waiting: &mpsc::Receiver<Asked>) {
         while let Ok(first) = waiting.recv() {
             // Whoever asks from here on may have written after the flush has begun: the next one is theirs.
             let all: Vec<Asked> = std::iter::once(first).chain(waiting.try_iter()).collect();
-            let flushed = self.flush();
+            let mark = all.iter().fold(self.marks.mark(), reached);
+            let flushed = self.flush().and_then(|()| self.mark(mark));
             for asked in all {
                 match asked {
                     // Whoever asked may have been dropped.
-                    Asked::Answer(answer) => drop(answer.send(flushed.clone())),
+                    Asked::Answer(_, answer) => drop(answer.send(flushed.clone())),
                     Asked::Entries(upto) => self.writing.flushed(upto, flushed.clone()),
                 }
             }
@@ -132,6 +147,21 @@ impl Work {
 
     fn flush(&self) -> Result<(), Failed> {
         self.db.flush().map_err(Failed::Engine)?;
-        self.file.sync_data().map_err(|error| Failed::Sync(self.path.clone(), Arc::new(error)))
+        self.file.sync_data().map_err(|error| Failed::File(self.path.clone(), "synced", Arc::new(error)))
+    }
+
+    /// Only of what is on disk.
+    fn mark(&mut self, mark: Mark) -> Result<(), Failed> {
+        let failed = |error| Failed::File(self.path.clone(), "marked", Arc::new(error));
+        self.marks.write(mark).map_err(failed)
+    }
+}
+
+/// In the order in which they were asked for.
+fn reached(mark: Mark, asked: &Asked) -> Mark {
+    match asked {
+        Asked::Entries(last) | Asked::Answer(Reached::Last(last), _) => Mark { last: *last, ..mark },
+        Asked::Answer(Reached::Vote(vote), _) => Mark { vote: *vote, ..mark },
+        Asked::Answer(Reached::Same, _) => mark,
     }
 }

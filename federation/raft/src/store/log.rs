@@ -11,6 +11,7 @@ use federation_model::ServerId;
 
 use super::db::Db;
 use super::error::StoreError;
+use super::flush::Reached;
 use crate::types::{Entry, LogId, StorageError, TypeConfig, Vote, node_id};
 
 const VOTE: &str = "vote";
@@ -33,10 +34,30 @@ impl LogStore {
     pub(crate) fn open(db: Db, me: ServerId) -> Result<Self, StoreError> {
         let vote = db.get(VOTE)?;
         let this = Self { db, me: node_id(me), vote };
-        if let Some(purged) = this.purged()? {
+        let purged = this.purged()?;
+        if let Some(purged) = purged {
             this.db.remove(0, purged.index.checked_add(1))?;
         }
+        let last = this.read_all(purged)?;
+        this.db.check(vote, last)?;
         Ok(this)
+    }
+
+    /// Reads every entry once, and gives back the last index: whatever cannot be read is found before it is needed.
+    fn read_all(&self, purged: Option<LogId>) -> Result<Option<u64>, StoreError> {
+        let mut last = purged.map(|purged| purged.index);
+        for found in self.db.entries(0, None) {
+            let (key, bytes) = found?;
+            let expected = last.map_or(0, |last| last.saturating_add(1));
+            if key != expected {
+                return Err(self
+                    .db
+                    .damaged(format!("entries {expected} to {} of its log", key.saturating_sub(1))));
+            }
+            decode_entry(key, &bytes)?;
+            last = Some(key);
+        }
+        Ok(last)
     }
 
     pub(crate) fn purged(&self) -> Result<Option<LogId>, StoreError> {
@@ -125,7 +146,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let failed = |error: StoreError| error.into_storage(ErrorSubject::Vote, ErrorVerb::Write);
         self.db.put(VOTE, vote).map_err(failed)?;
         self.vote = Some(*vote);
-        self.db.flush().await.map_err(failed)
+        self.db.flush_reaching(Reached::Vote(*vote)).await.map_err(failed)
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote>, StorageError> {
@@ -168,12 +189,16 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             callback.log_io_completed(Ok(()));
         } else {
             // One flush for the whole append, and only then the callback: an acknowledged entry is on disk.
-            callback.log_io_completed(self.db.flush().await.map_err(StoreError::into_io));
+            let flushed = self.db.flush_reaching(Reached::Last(last.index)).await;
+            callback.log_io_completed(flushed.map_err(StoreError::into_io));
         }
         Ok(())
     }
 
+    /// The mark goes back first: an end of the log that is given up is no damage.
     async fn truncate(&mut self, log_id: LogId) -> Result<(), StorageError> {
+        let kept = Reached::Last(log_id.index.saturating_sub(1));
+        self.db.flush_reaching(kept).await.map_err(logs(ErrorVerb::Delete))?;
         self.db.remove(log_id.index, None).map_err(logs(ErrorVerb::Delete))?;
         self.db.flush().await.map_err(logs(ErrorVerb::Delete))
     }

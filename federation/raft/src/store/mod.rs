@@ -13,6 +13,8 @@ mod flush;
 pub(crate) mod identity;
 pub(crate) mod log;
 pub(crate) mod machine;
+mod mark;
+pub(crate) mod open;
 pub(crate) mod snapshot;
 
 #[cfg(test)]

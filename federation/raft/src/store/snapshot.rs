@@ -5,13 +5,22 @@ use std::sync::{Mutex, PoisonError};
 use federation_model::{State, UnixMillis};
 use serde::{Deserialize, Serialize};
 
-use super::codec::{decode, encode};
+use super::codec::{CodecError, decode, encode};
 use super::db::Db;
 use super::error::StoreError;
 use crate::types::SnapshotMeta;
 
 const META: &str = "meta";
-const DATA: &str = "data";
+/// Larger values go to files of their own, which the engine does not sync.
+const PIECE: usize = 64 * 1024;
+
+/// How a snapshot is found again, and judged.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stored {
+    meta: SnapshotMeta,
+    pieces: u32,
+    checksum: u32,
+}
 
 /// What a snapshot holds. It is encoded like everything else, with a version in front.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,9 +55,18 @@ impl SnapshotStore {
 
     /// The last snapshot saved.
     pub(crate) fn load(&self) -> Result<Option<(SnapshotMeta, Vec<u8>)>, StoreError> {
-        let Some(meta) = self.meta()? else { return Ok(None) };
-        let data = self.db.snapshot.get(DATA).map_err(StoreError::engine("reading the snapshot"))?;
-        Ok(data.map(|data| (meta, data.to_vec())))
+        let Some(Stored { meta, pieces, checksum }) = self.stored()? else { return Ok(None) };
+        let mut data = Vec::new();
+        for piece in 0..pieces {
+            let found =
+                self.db.snapshot.get(key(piece)).map_err(StoreError::engine("reading the snapshot"))?;
+            data.extend_from_slice(&found.unwrap_or_default());
+        }
+        if crc32fast::hash(&data) != checksum {
+            let what = "snapshot".to_owned();
+            return Err(StoreError::Corrupt { what, source: CodecError::Checksum });
+        }
+        Ok(Some((meta, data)))
     }
 
     /// Saves a snapshot unless a later one is there: the builder runs beside the state machine, which may install one
@@ -56,22 +74,35 @@ impl SnapshotStore {
     pub(crate) async fn save(&self, meta: &SnapshotMeta, data: &[u8]) -> Result<(), StoreError> {
         {
             let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
-            if self.meta()?.is_some_and(|present| present.last_log_id > meta.last_log_id) {
+            let before = self.stored()?;
+            if before.as_ref().is_some_and(|before| before.meta.last_log_id > meta.last_log_id) {
                 return Ok(());
             }
-            let meta = encode(meta).map_err(|source| StoreError::Encode { what: "snapshot", source })?;
             let mut batch = sled::Batch::default();
-            batch.insert(META, meta);
-            batch.insert(DATA, data);
+            let mut pieces = 0;
+            for piece in data.chunks(PIECE) {
+                batch.insert(key(pieces), piece);
+                pieces += 1;
+            }
+            for left in pieces..before.map_or(0, |before| before.pieces) {
+                batch.remove(key(left));
+            }
+            let stored = Stored { meta: meta.clone(), pieces, checksum: crc32fast::hash(data) };
+            let stored = encode(&stored).map_err(|source| StoreError::Encode { what: "snapshot", source })?;
+            batch.insert(META, stored);
             self.db.snapshot.apply_batch(batch).map_err(StoreError::engine("writing the snapshot"))?;
         }
         self.db.flush().await
     }
 
-    fn meta(&self) -> Result<Option<SnapshotMeta>, StoreError> {
+    fn stored(&self) -> Result<Option<Stored>, StoreError> {
         let found = self.db.snapshot.get(META).map_err(StoreError::engine("reading the snapshot"))?;
         let meta = found.map(|bytes| decode(&bytes));
         meta.transpose()
             .map_err(|source| StoreError::Corrupt { what: "snapshot description".to_owned(), source })
     }
+}
+
+fn key(piece: u32) -> Vec<u8> {
+    [b"piece".as_slice(), &piece.to_be_bytes()].concat()
 }

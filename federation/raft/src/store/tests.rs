@@ -31,19 +31,6 @@ fn open(dir: &Path) -> Result<(LogStore, StateMachine, Arc<Catalogue>), StoreErr
     Ok((log, machine, catalogue))
 }
 
-/// Opens what was just dropped. A write's own thread may hold it for a moment longer.
-async fn reopen(dir: &Path) -> Result<(LogStore, StateMachine, Arc<Catalogue>), StoreError> {
-    let patience = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
-    loop {
-        match open(dir) {
-            Err(StoreError::InUse { .. }) if tokio::time::Instant::now() < patience => {
-                tokio::task::yield_now().await;
-            }
-            opened => return opened,
-        }
-    }
-}
-
 fn log_id(index: u64) -> LogId {
     LogId::new(CommittedLeaderId::new(1, 1), index)
 }
@@ -91,7 +78,7 @@ async fn a_restart_keeps_vote_log_and_snapshot() {
         machine.get_snapshot_builder().await.build_snapshot().await.unwrap();
         log.purge(log_id(1)).await.unwrap();
     }
-    let (mut log, mut machine, catalogue) = reopen(dir.path()).await.unwrap();
+    let (mut log, mut machine, catalogue) = open(dir.path()).unwrap();
     assert_eq!(log.read_vote().await.unwrap(), Some(Vote::new_committed(1, 1)));
     let state = log.get_log_state().await.unwrap();
     assert_eq!((state.last_purged_log_id, state.last_log_id), (Some(log_id(1)), Some(log_id(3))));
@@ -160,7 +147,7 @@ async fn entries_in_neither_snapshot_nor_log_are_noticed() {
         log.blocking_append([membership(), entry(1), entry(2)]).await.unwrap();
         log.purge(log_id(1)).await.unwrap();
     }
-    assert!(matches!(reopen(dir.path()).await, Err(StoreError::Gap { after: 0, purged: 1 })));
+    assert!(matches!(open(dir.path()), Err(StoreError::Gap { after: 0, purged: 1 })));
 }
 
 #[tokio::test]
@@ -209,3 +196,5 @@ async fn a_log_that_is_purged_does_not_grow_on_disk() {
     }
     assert!(largest < 48 * 1024 * 1024, "{largest} bytes on disk");
 }
+
+mod damage;

@@ -1,0 +1,40 @@
+//! Opening a data directory: everything in it is read and judged before anything is served from it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::catalogue::Catalogue;
+use super::db::Db;
+use super::error::StoreError;
+use super::identity::StoreIdentity;
+use super::log::LogStore;
+use super::machine::StateMachine;
+use super::snapshot::SnapshotStore;
+
+/// A store, open.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) db: Db,
+    pub(crate) log: LogStore,
+    pub(crate) machine: StateMachine,
+    pub(crate) catalogue: Arc<Catalogue>,
+}
+
+/// Opens or creates `dir` for `identity`, beside the runtime. `ring` changes are kept for watchers.
+pub(crate) async fn open(dir: PathBuf, identity: StoreIdentity, ring: usize) -> Result<Store, StoreError> {
+    let path = dir.clone();
+    let opened = tokio::task::spawn_blocking(move || open_now(&dir, &identity, ring)).await;
+    // The engine panics over some damages. Nothing was served from it yet, and nothing will be.
+    opened.unwrap_or_else(|_| {
+        Err(StoreError::damaged(&path, "what the storage engine must have to read its file".to_owned()))
+    })
+}
+
+fn open_now(dir: &Path, identity: &StoreIdentity, ring: usize) -> Result<Store, StoreError> {
+    let db = Db::open(dir, identity)?;
+    let log = LogStore::open(db.clone(), identity.server)?;
+    let catalogue = Arc::new(Catalogue::new(ring));
+    let snapshots = SnapshotStore::new(db.clone());
+    let machine = StateMachine::load(Arc::clone(&catalogue), snapshots, db.durable(), log.purged()?)?;
+    Ok(Store { db, log, machine, catalogue })
+}
