@@ -71,6 +71,29 @@ impl Line {
         }
     }
 
+    /// The same, where more is better.
+    pub fn higher(
+        bench: &'static str,
+        case: impl Into<String>,
+        metric: &'static str,
+        unit: &'static str,
+        ours: f64,
+        samples: u64,
+    ) -> Self {
+        Self { better: Better::Higher, ..Self::lower(bench, case, metric, unit, ours, samples) }
+    }
+
+    /// The same, with what was promised of its ratio to the peer.
+    #[must_use]
+    pub fn target_ratio(mut self, target: f64) -> Self {
+        self.target = Some(target);
+        self.met = self.ratio.map(|ratio| match self.better {
+            Better::Lower => ratio <= target,
+            Better::Higher => ratio >= target,
+        });
+        self
+    }
+
     /// The same, beside the same figure of somebody else, from the same run.
     #[must_use]
     pub fn against(mut self, peer: impl Into<String>, theirs: f64) -> Self {

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use multi_cluster_e2e_bench::kubernetes::{self, Options};
 use multi_cluster_e2e_bench::line::Line;
-use multi_cluster_e2e_bench::{idle, line, machine, propagation};
+use multi_cluster_e2e_bench::{idle, line, machine, propagation, raft};
 
 /// Measures on a lab of its own. Exits 0 when it could measure, whatever the figures.
 #[derive(Debug, Parser)]
@@ -27,6 +28,7 @@ Examples:
                                         from one API server to another cluster's Envoy and imports
   ISTIOD=/opt/pilot-discovery isthmus-bench propagation --kubernetes
                                         the same, beside an istiod that reads that API server itself
+  isthmus-bench raft --writers 16,256   writes to three servers, beside three etcd on the same disk
   isthmus-bench idle --seconds 20       what a lab costs that nobody uses
 
 Measure with a release build: cargo build --release --workspace, then target/release/isthmus-bench.";
@@ -57,6 +59,18 @@ enum What {
         #[arg(long, default_value_t = 1_000, requires = "kubernetes")]
         burst: usize,
     },
+    /// Writes that three servers agree on, beside three etcd on the same disk in the same run.
+    Raft {
+        /// How many write at once, case by case.
+        #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 256])]
+        writers: Vec<usize>,
+        /// Bytes of each value.
+        #[arg(long, default_value_t = 512)]
+        bytes: usize,
+        /// How long each case is measured.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
     /// Processor time and memory of a whole lab that nobody uses.
     Idle {
         /// How long to watch.
@@ -80,14 +94,18 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     eprintln!("{}", machine::description());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let lines: Vec<Line> = runtime.block_on(async {
-        match arguments.what {
-            What::Propagation { samples, kubernetes: false, .. } => propagation::measure(samples).await,
-            What::Propagation { samples, services, endpoints, burst, .. } => {
+        match &arguments.what {
+            What::Propagation { samples, kubernetes: false, .. } => propagation::measure(*samples).await,
+            &What::Propagation { samples, services, endpoints, burst, .. } => {
                 let samples = usize::try_from(samples)?;
                 let istiod = std::env::var_os("ISTIOD").map(PathBuf::from);
                 kubernetes::measure(&Options { services, endpoints, samples, burst, istiod }).await
             }
-            What::Idle { seconds } => idle::measure(seconds).await,
+            What::Raft { writers, bytes, seconds } => {
+                let (writers, time) = (writers.clone(), Duration::from_secs(*seconds));
+                raft::measure(&raft::Options { writers, bytes: *bytes, time }).await
+            }
+            What::Idle { seconds } => idle::measure(*seconds).await,
         }
     })?;
     match arguments.output {

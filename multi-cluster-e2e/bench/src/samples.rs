@@ -27,6 +27,14 @@ impl Samples {
     }
 }
 
+impl FromIterator<Duration> for Samples {
+    fn from_iter<I: IntoIterator<Item = Duration>>(all: I) -> Self {
+        let mut sorted: Vec<Duration> = all.into_iter().collect();
+        sorted.sort_unstable();
+        Self { sorted }
+    }
+}
+
 /// Milliseconds with three decimals.
 pub fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3

@@ -1,0 +1,59 @@
+//! How fast three servers agree, beside three etcd on the same disk in the same run.
+//!
+//! Each writer has a connection of its own to one of the three, and one write under way: a value of its own, of so many
+//! bytes, again and again. A write counts when it is acknowledged: with us that is an export that is committed, by the
+//! protocol that agents speak and over mTLS; with etcd a `Put`, over plain TCP. Both write to disk before they answer,
+//! in the way that each comes with.
+//!
+//! Reading order: [`load`] → [`ours`] and [`etcd`] → this.
+
+mod etcd;
+mod load;
+mod ours;
+
+use std::time::Duration;
+
+use anyhow::ensure;
+
+use self::load::Load;
+use crate::line::Line;
+use crate::samples::millis;
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many write at once, case by case.
+    pub writers: Vec<usize>,
+    /// Bytes of each value.
+    pub bytes: usize,
+    /// How long each case is measured.
+    pub time: Duration,
+}
+
+/// Promised, as ratios: at least as many writes a second, and none slower, from so many writers on.
+const TARGET: f64 = 1.0;
+const TARGET_FROM: usize = 16;
+
+/// Measures all cases, first with us, then with etcd.
+///
+/// # Errors
+/// When it could not measure: a program is missing, or a write was refused.
+pub async fn measure(options: &Options) -> anyhow::Result<Vec<Line>> {
+    ensure!(options.writers.iter().all(|count| *count > 0), "--writers must be at least 1");
+    let ours = ours::measure(options).await?;
+    let theirs = etcd::measure(options).await?;
+    let cases = options.writers.iter().zip(ours.iter().zip(&theirs));
+    Ok(cases.flat_map(|(writers, (ours, theirs))| lines(*writers, ours, theirs)).collect())
+}
+
+fn lines(writers: usize, ours: &Load, theirs: &Load) -> Vec<Line> {
+    let case = format!("{writers} writers");
+    let promised = |line: Line| if writers >= TARGET_FROM { line.target_ratio(TARGET) } else { line };
+    let count = ours.samples.count();
+    let rate = Line::higher("raft", case.clone(), "writes", "1/s", ours.rate(), count);
+    let latency = |metric, percent| {
+        let of = |load: &Load| load.samples.percentile(percent).map_or(f64::NAN, millis);
+        Line::lower("raft", case.clone(), metric, "ms", of(ours), count).against("etcd", of(theirs))
+    };
+    vec![promised(rate.against("etcd", theirs.rate())), latency("p50", 50), promised(latency("p99", 99))]
+}
