@@ -113,11 +113,12 @@ fn weight_of(dump: &Value, port: u16) -> Option<u64> {
     }
 }
 
-/// How many endpoints with this port there are anywhere in a dump.
+/// How many endpoints with this port there are anywhere in a dump, but for those that are told to be out of service.
 fn count(dump: &Value, port: u16) -> u64 {
     let here = dump.pointer("/endpoint/address/socket_address/port_value").and_then(Value::as_u64);
+    let health = dump.get("health_status").and_then(Value::as_str);
     match dump {
-        _ if here == Some(port.into()) => 1,
+        _ if here == Some(port.into()) => u64::from(matches!(health, None | Some("HEALTHY" | "UNKNOWN"))),
         Value::Array(all) => all.iter().map(|one| count(one, port)).sum(),
         Value::Object(fields) => fields.values().map(|one| count(one, port)).sum(),
         _ => 0,
@@ -153,6 +154,9 @@ mod tests {
         assert_eq!(weight_of(&dump, 2), Some(7));
         assert_eq!(weight_of(&dump, 3), None);
         assert_eq!((count(&dump, 2), count(&dump, 3)), (1, 0));
+        let mut out = endpoint(2, 7);
+        out["health_status"] = json!("UNHEALTHY");
+        assert_eq!(count(&out, 2), 0);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub fn outbound(id: &ServicePortId, port: &OutboundPort) -> cds::Cluster {
             // Ejected targets are used only when there are no others in any priority: better to try them than to fail.
             // The default of half would spread load over dead targets while live ones remain.
             healthy_panic_threshold: Some(Percent { value: 1.0 }),
+            // By default the workers hear of a second change of weights only after a second.
+            update_merge_window: Some(duration(Duration::ZERO)),
             ..cds::cluster::CommonLbConfig::default()
         }),
         // What the plan took away is gone, whatever its health was.
