@@ -19,7 +19,7 @@ use super::target::{Kind, Part, Rank, Target, Urgency};
 /// Writes under way at once.
 pub(super) const AT_ONCE: usize = 32;
 /// Of these, writes that can wait: an import that comes now finds room, however much of the others is left to do.
-const LATER_AT_ONCE: usize = 8;
+const LATER_AT_ONCE: usize = 24;
 /// How long a kind of write rests after the API server said that we may not make it.
 const FORBIDDEN: Duration = Duration::from_secs(30);
 /// How long a kind of object that the API server does not know is left alone; the watches find out sooner.
