@@ -9,15 +9,18 @@
 //!
 //! Reading order, which is the way of a write: [`Node`] → `node/propose.rs` (queue) → `node/commit.rs` (group, forward) → `peer/` (to the
 //! leader, and from it to the others) → `store/log.rs` (to disk) → `store/machine.rs` and `store/catalogue.rs` (applied,
-//! and readable). Beside it: `store/db.rs` (the data directory), `store/snapshot.rs`, `node/leases.rs`.
+//! and readable). Beside it: `store/open.rs` and `store/db.rs` (the data directory), `store/flush.rs`, `store/durable.rs` and
+//! `store/mark.rs` (what is on disk, and how that is known), `store/snapshot.rs`, `node/leases.rs`.
 //!
-//! Tests: `store/tests.rs` runs openraft's own conformance suite; `tests/group.rs` runs three servers over real mTLS.
+//! Tests: `store/tests.rs` runs openraft's own conformance suite, `store/tests/damage.rs` damages files; `tests/group.rs` runs three servers over real mTLS.
 
+mod metrics;
 mod node;
 mod peer;
 mod store;
 mod types;
 
+pub use metrics::Metrics;
 pub use node::{
     Leadership, MemberRole, MemberStatus, Node, NodeConfig, NodeStatus, ProposeError, RaftFailure,
     StartError, Timing,

@@ -110,6 +110,7 @@ impl App {
     /// Opens the data directory and joins the other servers.
     pub async fn build(config: Config, listeners: Listeners, process: &Process) -> Result<Self, Failure> {
         let Listeners { trust, mut registry, metrics, api, raft, http } = listeners;
+        let raft_metrics = federation_raft::Metrics::register(registry.sub_registry_with_prefix("isthmus"));
         let node = Node::start(NodeConfig {
             id: config.id,
             clusterset: config.clusterset.clone(),
@@ -119,6 +120,7 @@ impl App {
             bundles: trust.bundles(),
             listener: raft,
             timing: config.timing,
+            metrics: raft_metrics,
         })
         .await
         .map_err(start_failure)?;

@@ -1,4 +1,7 @@
-//! Group commit: whatever waits while one entry is written becomes the next entry.
+//! Group commit: whatever waits while as many entries are being written as may be becomes the next entry.
+//!
+//! A few entries are on their way at once, so that the disk of one server, the network and the disk of another work at
+//! the same time. Proposals of one caller that do not wait for each other may be committed in any order.
 //!
 //! Commands are proposed at least once, not exactly once: an answer that is lost with its leader is asked for again.
 //! Every command is therefore idempotent (see `federation_model::Command`).
@@ -7,12 +10,15 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use federation_model::{Batch, Command, ServerId};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use openraft::error::{ClientWriteError, RaftError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Leadership;
 use super::propose::{PROPOSAL_BYTES, Proposal, ProposeError, QUEUE, Route, now};
+use crate::metrics::Metrics;
 use crate::peer::client::{Network, forward};
 use crate::peer::server::FORWARD_LIMIT;
 use crate::peer::wire::{Committed, Declined};
@@ -20,16 +26,25 @@ use crate::types::{Raft, revision_of};
 
 /// Largest entry, in encoded bytes, unless one proposal alone is larger.
 const ENTRY_BYTES: usize = 1024 * 1024;
+/// Entries on their way at once. More would be smaller.
+const IN_FLIGHT: usize = 4;
 /// How long to wait before asking again when the leader is known and does not answer.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// The one task that writes.
 pub(super) struct Committer {
+    writer: Writer,
+    waiting: mpsc::Receiver<Proposal>,
+    backlog: VecDeque<Proposal>,
+}
+
+/// Where entries go.
+#[derive(Clone)]
+struct Writer {
     raft: Raft,
     network: Network,
     leadership: watch::Receiver<Leadership>,
-    waiting: mpsc::Receiver<Proposal>,
-    backlog: VecDeque<Proposal>,
+    metrics: Metrics,
 }
 
 /// What came of one attempt.
@@ -47,26 +62,40 @@ impl Committer {
         network: Network,
         leadership: watch::Receiver<Leadership>,
         waiting: mpsc::Receiver<Proposal>,
+        metrics: Metrics,
     ) -> Self {
-        Self { raft, network, leadership, waiting, backlog: VecDeque::new() }
+        let writer = Writer { raft, network, leadership, metrics };
+        Self { writer, waiting, backlog: VecDeque::new() }
     }
 
     /// Commits until every `Proposer` is gone.
     pub(super) async fn run(mut self) {
-        loop {
-            if self.backlog.is_empty() {
-                match self.waiting.recv().await {
-                    Some(first) => self.backlog.push_back(first),
-                    None => return,
-                }
+        let mut writing = FuturesUnordered::new();
+        let mut open = true;
+        while open || !writing.is_empty() || !self.backlog.is_empty() {
+            while writing.len() < IN_FLIGHT && !self.backlog.is_empty() {
+                let group = self.next_group();
+                writing.push(self.writer.clone().commit(group));
             }
-            while self.backlog.len() < QUEUE
-                && let Ok(more) = self.waiting.try_recv()
-            {
-                self.backlog.push_back(more);
+            tokio::select! {
+                // What was asked for goes out before anything else is taken in.
+                biased;
+                Some(()) = writing.next() => {}
+                first = self.waiting.recv(), if open && self.backlog.len() < QUEUE => match first {
+                    Some(first) => self.take(first),
+                    None => open = false,
+                },
             }
-            let group = self.next_group();
-            self.commit(group).await;
+        }
+    }
+
+    /// Takes one, and whatever else waits already.
+    fn take(&mut self, first: Proposal) {
+        self.backlog.push_back(first);
+        while self.backlog.len() < QUEUE
+            && let Ok(more) = self.waiting.try_recv()
+        {
+            self.backlog.push_back(more);
         }
     }
 
@@ -84,8 +113,10 @@ impl Committer {
         }
         group
     }
+}
 
-    async fn commit(&mut self, mut group: Vec<Proposal>) {
+impl Writer {
+    async fn commit(mut self, mut group: Vec<Proposal>) {
         loop {
             let now = Instant::now();
             let (live, late): (Vec<_>, Vec<_>) = group.into_iter().partition(|p| p.deadline > now);
@@ -139,7 +170,12 @@ impl Committer {
 
     async fn attempt_here(&self, commands: Vec<Command>, route: Route, until: Instant) -> Attempt {
         let batch = Batch { at: now(), commands };
+        let begun = Instant::now();
         let written = tokio::time::timeout_at(until, self.raft.client_write(batch)).await;
+        if let Ok(Ok(response)) = &written {
+            self.metrics.commit.observe(begun.elapsed().as_secs_f64());
+            self.metrics.changes.inc_by(response.data.0.len() as u64);
+        }
         match written {
             Ok(Ok(response)) => Attempt::Done(Committed {
                 revision: revision_of(Some(&response.log_id)),

@@ -7,6 +7,7 @@ use federation_model::{ServerId, TrustDomain};
 use federation_trust::{SharedBundles, SharedIdentity};
 
 use super::Timing;
+use crate::metrics::Metrics;
 use crate::peer::listener::PeerListener;
 use crate::store::error::StoreError;
 use crate::types::Member;
@@ -30,6 +31,8 @@ pub struct NodeConfig {
     pub listener: PeerListener,
     /// Clocks.
     pub timing: Timing,
+    /// What is measured meanwhile.
+    pub metrics: Metrics,
 }
 
 /// Why a server could not start.

@@ -80,7 +80,8 @@ impl Node {
             return Err(StartError::NotAMember(config.id));
         }
         let identity = StoreIdentity { clusterset: config.clusterset.clone(), server: config.id };
-        let Store { db, log, machine, catalogue } = open(config.data_dir.clone(), identity, CHANGES).await?;
+        let Store { db, log, machine, catalogue } =
+            open(config.data_dir.clone(), identity, CHANGES, &config.metrics).await?;
 
         let raft_config = config.timing.config(config.clusterset.as_str());
         let raft_config = raft_config.map_err(StartError::Timing)?;
@@ -96,7 +97,7 @@ impl Node {
         let (drain, watcher) = drain::channel();
         let (leader_is, leadership) = watch::channel(Leadership { me: config.id, term: 0, leader: None });
         let (proposer, waiting) = Proposer::new();
-        let committer = Committer::new(raft.clone(), network, leadership.clone(), waiting);
+        let committer = Committer::new(raft.clone(), network, leadership.clone(), waiting, config.metrics);
         tasks.spawn("raft leadership", follow_leadership(raft.clone(), leader_is));
         tasks.spawn("raft commit", committer.run());
         tasks.spawn("raft leases", leases::run(Arc::clone(&catalogue), proposer.clone(), leadership.clone()));

@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use prometheus_client::metrics::histogram::Histogram;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -45,8 +46,8 @@ pub(crate) struct Db {
 }
 
 impl Db {
-    /// Opens or creates `dir` for `identity`.
-    pub(crate) fn open(dir: &Path, identity: &StoreIdentity) -> Result<Self, StoreError> {
+    /// Opens or creates `dir` for `identity`. `flushes` is told how long each flush takes.
+    pub(crate) fn open(dir: &Path, identity: &StoreIdentity, flushes: Histogram) -> Result<Self, StoreError> {
         let file = |path: &Path, doing| {
             let path = path.to_owned();
             move |source| StoreError::File { path, doing, source }
@@ -79,7 +80,7 @@ impl Db {
             StoreError::damaged(dir, format!("the mark of what its log reaches ({source})"))
         })?;
         let mark = marks.mark();
-        let flusher = Arc::new(Flusher::start(db.clone(), &engine, marks)?);
+        let flusher = Arc::new(Flusher::start(db.clone(), &engine, marks, flushes)?);
         let this = Self { db, meta, log, snapshot, flusher, mark, dir: dir.into() };
 
         match this.meta.get(META_IDENTITY).map_err(StoreError::engine("reading the identity"))? {

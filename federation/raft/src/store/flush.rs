@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::oneshot;
 
 use super::durable::{Durable, Writing};
@@ -68,14 +70,19 @@ impl From<Failed> for StoreError {
 impl Flusher {
     /// Starts the thread for an open engine in `dir`, with everything that was found there on disk: what a killed
     /// server wrote may so far be known to the kernel alone, and is about to be built upon.
-    pub(super) fn start(db: sled::Db, dir: &Path, marks: MarkFile) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        db: sled::Db,
+        dir: &Path,
+        marks: MarkFile,
+        took: Histogram,
+    ) -> Result<Self, StoreError> {
         let path = dir.join(FILE);
         let failed = |doing| {
             let path = path.clone();
             move |source| StoreError::File { path, doing, source }
         };
         let file = File::open(&path).map_err(failed("opened"))?;
-        let work = Work { db, file, path: path.clone(), marks, writing: Arc::new(Writing::new()) };
+        let work = Work { db, file, path: path.clone(), marks, took, writing: Arc::new(Writing::new()) };
         work.flush()?;
         let writing = Arc::clone(&work.writing);
         let (asked, waiting) = mpsc::channel();
@@ -125,6 +132,7 @@ struct Work {
     file: File,
     path: PathBuf,
     marks: MarkFile,
+    took: Histogram,
     writing: Arc<Writing>,
 }
 
@@ -146,8 +154,11 @@ impl Work {
     }
 
     fn flush(&self) -> Result<(), Failed> {
+        let begun = Instant::now();
         self.db.flush().map_err(Failed::Engine)?;
-        self.file.sync_data().map_err(|error| Failed::File(self.path.clone(), "synced", Arc::new(error)))
+        let synced = self.file.sync_data();
+        self.took.observe(begun.elapsed().as_secs_f64());
+        synced.map_err(|error| Failed::File(self.path.clone(), "synced", Arc::new(error)))
     }
 
     /// Only of what is on disk.

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use prometheus_client::metrics::histogram::Histogram;
+
 use super::catalogue::Catalogue;
 use super::db::Db;
 use super::error::StoreError;
@@ -10,6 +12,7 @@ use super::identity::StoreIdentity;
 use super::log::LogStore;
 use super::machine::StateMachine;
 use super::snapshot::SnapshotStore;
+use crate::metrics::Metrics;
 
 /// A store, open.
 #[derive(Debug)]
@@ -21,17 +24,28 @@ pub(crate) struct Store {
 }
 
 /// Opens or creates `dir` for `identity`, beside the runtime. `ring` changes are kept for watchers.
-pub(crate) async fn open(dir: PathBuf, identity: StoreIdentity, ring: usize) -> Result<Store, StoreError> {
+pub(crate) async fn open(
+    dir: PathBuf,
+    identity: StoreIdentity,
+    ring: usize,
+    metrics: &Metrics,
+) -> Result<Store, StoreError> {
+    let flushes = metrics.flush.clone();
     let path = dir.clone();
-    let opened = tokio::task::spawn_blocking(move || open_now(&dir, &identity, ring)).await;
+    let opened = tokio::task::spawn_blocking(move || open_now(&dir, &identity, ring, flushes)).await;
     // The engine panics over some damages. Nothing was served from it yet, and nothing will be.
     opened.unwrap_or_else(|_| {
         Err(StoreError::damaged(&path, "what the storage engine must have to read its file".to_owned()))
     })
 }
 
-fn open_now(dir: &Path, identity: &StoreIdentity, ring: usize) -> Result<Store, StoreError> {
-    let db = Db::open(dir, identity)?;
+fn open_now(
+    dir: &Path,
+    identity: &StoreIdentity,
+    ring: usize,
+    flushes: Histogram,
+) -> Result<Store, StoreError> {
+    let db = Db::open(dir, identity, flushes)?;
     let log = LogStore::open(db.clone(), identity.server)?;
     let catalogue = Arc::new(Catalogue::new(ring));
     let snapshots = SnapshotStore::new(db.clone());

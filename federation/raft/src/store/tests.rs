@@ -16,14 +16,19 @@ use super::identity::StoreIdentity;
 use super::log::LogStore;
 use super::machine::StateMachine;
 use super::snapshot::SnapshotStore;
+use crate::metrics::Metrics;
 use crate::types::{Entry, LogId, Member, StorageError, TypeConfig, Vote};
 
 fn identity() -> StoreIdentity {
     StoreIdentity { clusterset: "lab".parse().unwrap(), server: ServerId(1) }
 }
 
+fn open_db(dir: &Path, identity: &StoreIdentity) -> Result<Db, StoreError> {
+    Db::open(dir, identity, Metrics::default().flush)
+}
+
 fn open(dir: &Path) -> Result<(LogStore, StateMachine, Arc<Catalogue>), StoreError> {
-    let db = Db::open(dir, &identity())?;
+    let db = open_db(dir, &identity())?;
     let log = LogStore::open(db.clone(), ServerId(1))?;
     let catalogue = Arc::new(Catalogue::new(100));
     let durable = db.durable();
@@ -96,13 +101,13 @@ async fn a_directory_of_another_owner_is_refused_by_name() {
     let other_server = StoreIdentity { server: ServerId(2), ..identity() };
     let other_set = StoreIdentity { clusterset: "prod".parse().unwrap(), ..identity() };
     for other in [other_server, other_set] {
-        let refused = Db::open(dir.path(), &other).unwrap_err();
+        let refused = open_db(dir.path(), &other).unwrap_err();
         assert!(matches!(&refused, StoreError::Foreign { found, .. } if found == &identity()), "{refused}");
     }
     // The engine's own record counts too: a marker taken from elsewhere does not open it.
     std::fs::write(dir.path().join("isthmus-server"), "format 1\nclusterset lab\nserver 2\n").unwrap();
     let other = StoreIdentity { server: ServerId(2), ..identity() };
-    assert!(matches!(Db::open(dir.path(), &other), Err(StoreError::Foreign { .. })));
+    assert!(matches!(open_db(dir.path(), &other), Err(StoreError::Foreign { .. })));
 }
 
 #[tokio::test]
@@ -126,7 +131,7 @@ async fn a_newer_format_a_lost_log_and_a_held_directory_are_refused_by_name() {
 #[tokio::test]
 async fn corrupt_entries_are_errors_that_name_the_entry() {
     let dir = tempfile::tempdir().unwrap();
-    let db = Db::open(dir.path(), &identity()).unwrap();
+    let db = open_db(dir.path(), &identity()).unwrap();
     let mut log = LogStore::open(db.clone(), ServerId(1)).unwrap();
     log.blocking_append([entry(1), entry(2), entry(3)]).await.unwrap();
     db.append([(2, vec![1, 0xc1, 0xff])]).unwrap();
@@ -183,7 +188,7 @@ async fn a_snapshot_that_cannot_be_read_replaces_nothing() {
 #[tokio::test]
 async fn a_log_that_is_purged_does_not_grow_on_disk() {
     let dir = tempfile::tempdir().unwrap();
-    let db = Db::open(dir.path(), &identity()).unwrap();
+    let db = open_db(dir.path(), &identity()).unwrap();
     let mut log = LogStore::open(db.clone(), ServerId(1)).unwrap();
     let value = vec![7; 64 * 1024];
     let mut largest = 0;

@@ -44,7 +44,8 @@ async fn killed() -> TempDir {
 }
 
 async fn said(dir: &Path) -> Result<Said, StoreError> {
-    let Store { mut log, catalogue, .. } = open::open(dir.to_owned(), identity(), 100).await?;
+    let Store { mut log, catalogue, .. } =
+        open::open(dir.to_owned(), identity(), 100, &Metrics::default()).await?;
     let (revision, tokens) = catalogue.read(|state, _| (state.revision(), state.tokens().count()));
     let (vote, entries) = (log.read_vote().await.unwrap(), log.try_get_log_entries(..).await.unwrap());
     Ok(Said { vote, entries, revision, tokens })
@@ -139,4 +140,18 @@ async fn a_vote_that_is_gone_is_damage() {
     std::fs::copy(old.path().join("raft.mark"), new.path().join("raft.mark")).unwrap();
     let error = said(new.path()).await.unwrap_err();
     assert!(matches!(&error, StoreError::Damaged { lost, .. } if lost.contains("its vote")), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_hole_in_the_log_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let db = open_db(dir.path(), &identity()).unwrap();
+        let mut log = LogStore::open(db.clone(), ServerId(1)).unwrap();
+        log.blocking_append([membership(), entry(1)]).await.unwrap();
+        db.append([(3, crate::store::codec::encode(&entry(3)).unwrap())]).unwrap();
+        db.flush().await.unwrap();
+    }
+    let error = said(dir.path()).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Damaged { lost, .. } if lost == "entries 2 to 2 of its log"), "{error:?}");
 }
