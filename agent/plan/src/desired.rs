@@ -11,8 +11,8 @@ use federation_model::{ClusterId, PortName, ServiceId};
 /// The whole desired state of one cluster's data plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Desired {
-    /// What the DNS server answers.
-    pub dns: DnsTable,
+    /// What the DNS server answers. The same pointer as before where nothing of it changed.
+    pub dns: Arc<DnsTable>,
     /// What the gateways do; Envoys get the same egress by xDS.
     pub gateway: GatewayConfig,
 }

@@ -16,8 +16,8 @@ impl SharedTable {
     }
 
     /// Swaps the table. A question that is being answered keeps the one it began with.
-    pub fn set(&self, table: DnsTable) {
-        self.0.store(Some(Arc::new(table)));
+    pub fn set(&self, table: impl Into<Arc<DnsTable>>) {
+        self.0.store(Some(table.into()));
     }
 
     /// The table of this moment; `None` until the first was set.

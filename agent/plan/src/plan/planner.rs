@@ -19,6 +19,7 @@ use crate::local::LocalView;
 pub struct Planner {
     surroundings: Option<Surroundings>,
     planned: BTreeMap<ServiceId, Planned>,
+    dns: Arc<DnsTable>,
 }
 
 #[derive(Debug)]
@@ -31,10 +32,9 @@ impl Planner {
     /// The desired state.
     pub fn plan(&mut self, view: &FederationView, local: &LocalView, config: &PlanConfig) -> Desired {
         self.refresh(view, local, config);
-        let plans = || self.planned.iter().map(|(id, planned)| (id, &planned.plan));
-        let records = plans().filter_map(|(id, plan)| Some((id.clone(), Arc::clone(plan.dns.as_ref()?))));
-        let ingress = plans().flat_map(|(_, plan)| plan.ingress.iter().cloned());
-        let egress = plans().flat_map(|(_, plan)| &plan.egress).map(|(id, port)| {
+        let plans = || self.planned.values().map(|planned| &planned.plan);
+        let ingress = plans().flat_map(|plan| plan.ingress.iter().cloned());
+        let egress = plans().flat_map(|plan| &plan.egress).map(|(id, port)| {
             (id.clone(), OutboundPort { listen_port: config.listen_port(id), ..port.clone() })
         });
         let cluster_domains = cluster_domains(view, config);
@@ -46,7 +46,7 @@ impl Planner {
             ingress: ingress.collect(),
             egress: egress.collect(),
         };
-        Desired { dns: DnsTable { services: records.collect() }, gateway }
+        Desired { dns: Arc::clone(&self.dns), gateway }
     }
 
     fn refresh(&mut self, view: &FederationView, local: &LocalView, config: &PlanConfig) {
@@ -54,15 +54,42 @@ impl Planner {
         if self.surroundings.as_ref() != Some(&surroundings) {
             self.planned.clear();
         }
+        let same_records = if self.planned.keys().eq(view.exports.keys()) {
+            self.replan(view, local, &surroundings)
+        } else {
+            self.plan_others(view, local, &surroundings);
+            false
+        };
+        if !same_records {
+            let of = |(id, planned): (&ServiceId, &Planned)| Some((id.clone(), planned.plan.dns.clone()?));
+            self.dns = Arc::new(DnsTable { services: self.planned.iter().filter_map(of).collect() });
+        }
+        self.surroundings = Some(surroundings);
+    }
+
+    /// The same services as before. Gives back whether they have the same records.
+    fn replan(&mut self, view: &FederationView, local: &LocalView, surroundings: &Surroundings) -> bool {
+        let mut same_records = true;
+        for ((id, given), planned) in Given::all(view, local).zip(self.planned.values_mut()) {
+            if planned.given != given {
+                let plan = ServicePlan::of(id, &given, surroundings);
+                same_records &= planned.plan.dns == plan.dns;
+                *planned = Planned { given, plan };
+            }
+        }
+        same_records
+    }
+
+    /// Services have come or gone.
+    fn plan_others(&mut self, view: &FederationView, local: &LocalView, surroundings: &Surroundings) {
         let mut before = Ascending::new(std::mem::take(&mut self.planned));
         let planned = |(id, given): (&ServiceId, Given)| {
             let planned = before.take(id).filter(|before| before.given == given).unwrap_or_else(|| {
-                let plan = ServicePlan::of(id, &given, &surroundings);
+                let plan = ServicePlan::of(id, &given, surroundings);
                 Planned { given, plan }
             });
             (id.clone(), planned)
         };
         self.planned = Given::all(view, local).map(planned).collect();
-        self.surroundings = Some(surroundings);
     }
 }

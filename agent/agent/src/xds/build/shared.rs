@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use federation_model::data_plane::{AppProtocol, GatewayConfig, OutboundPort, ServicePortId};
+use federation_model::data_plane::{GatewayConfig, OutboundPort, ServicePortId};
 
 use super::{cluster, endpoint, listener, route, secret};
 use crate::xds::resource::{ByName, Resource, Resources};
@@ -50,18 +50,21 @@ struct Port {
 struct Touched {
     clusters: bool,
     endpoints: bool,
+    routes: bool,
     redirected: bool,
     bound: bool,
 }
 
 impl Touched {
     fn all(touched: bool) -> Self {
-        Self { clusters: touched, endpoints: touched, redirected: touched, bound: touched }
+        Self { clusters: touched, endpoints: touched, routes: touched, redirected: touched, bound: touched }
     }
 
     fn add(&mut self, before: &Port, now: &Port) {
         self.clusters |= before.cluster != now.cluster;
         self.endpoints |= before.endpoints != now.endpoints;
+        // Routes name ports by their addresses, whoever stands behind them.
+        self.routes |= before.from.vip != now.from.vip || before.from.app != now.from.app;
         self.redirected |= before.redirected != now.redirected;
         self.bound |= before.bound != now.bound;
     }
@@ -112,10 +115,7 @@ impl SharedBuilder {
             endpoints: named(touched.endpoints, &old.endpoints, |port| &port.endpoints),
             redirected: listeners(touched.redirected, &old.redirected, |port| &port.redirected),
             bound: listeners(touched.bound, &old.bound, |port| &port.bound),
-            routes: match from {
-                Some(from) if same_routes(from, config) => old.routes.clone(),
-                _ => routes(config),
-            },
+            routes: if touched.routes { routes(config) } else { old.routes.clone() },
             validators: match from {
                 Some(from) if same_trust(from, config) => old.validators.clone(),
                 _ => validators(config),
@@ -148,15 +148,6 @@ fn cloned((name, resource): (&String, &Resource)) -> (String, Resource) {
 fn routes(config: &GatewayConfig) -> Resources {
     let made = route::outbound_http(config);
     Resources::shared([(listener::OUTBOUND_HTTP.to_owned(), Resource::new(&made))].into())
-}
-
-/// Routes name clusters by ports and addresses, whoever stands behind them.
-fn same_routes(a: &GatewayConfig, b: &GatewayConfig) -> bool {
-    fn routed(config: &GatewayConfig) -> impl Iterator<Item = (&ServicePortId, &[std::net::IpAddr])> {
-        let http = config.egress.iter().filter(|(_, port)| port.app != AppProtocol::Tcp);
-        http.map(|(id, port)| (id, port.vip.as_slice()))
-    }
-    routed(a).eq(routed(b))
 }
 
 fn validators(config: &GatewayConfig) -> Resources {
