@@ -27,8 +27,8 @@ fn big(index: u64) -> Entry {
     Entry { log_id, payload }
 }
 
-/// What a server leaves behind that is killed: vote, log, snapshot, purges.
-async fn killed() -> TempDir {
+/// What a server leaves behind that is killed (vote, log, snapshot, purges), its engine's file, and what it says.
+async fn killed() -> (TempDir, Vec<u8>, Said) {
     let (alive, left) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (mut log, mut machine, _) = open(alive.path()).unwrap();
     log.save_vote(&Vote::new(2, 2)).await.unwrap();
@@ -40,7 +40,11 @@ async fn killed() -> TempDir {
         log.blocking_append([big(index)]).await.unwrap();
     }
     copy(alive.path(), left.path());
-    left
+    // Opened once, it would be another file.
+    let opened = tempfile::tempdir().unwrap();
+    copy(left.path(), opened.path());
+    let file = std::fs::read(engine(left.path())).unwrap();
+    (left, file, said(opened.path()).await.unwrap())
 }
 
 async fn said(dir: &Path) -> Result<Said, StoreError> {
@@ -85,11 +89,7 @@ async fn damaged(left: &Path, bytes: &[u8], expected: &Said, how: &str) -> bool 
 
 #[tokio::test]
 async fn a_flipped_bit_is_noticed_or_does_no_harm() {
-    let left = killed().await;
-    let good = std::fs::read(engine(left.path())).unwrap();
-    let reference = tempfile::tempdir().unwrap();
-    copy(left.path(), reference.path());
-    let expected = said(reference.path()).await.unwrap();
+    let (left, good, expected) = killed().await;
     assert_eq!((expected.entries.len(), expected.revision, expected.tokens), (160, Revision(60), 60));
 
     let used: Vec<usize> =
@@ -107,11 +107,7 @@ async fn a_flipped_bit_is_noticed_or_does_no_harm() {
 
 #[tokio::test]
 async fn a_truncated_file_is_noticed() {
-    let left = killed().await;
-    let good = std::fs::read(engine(left.path())).unwrap();
-    let reference = tempfile::tempdir().unwrap();
-    copy(left.path(), reference.path());
-    let expected = said(reference.path()).await.unwrap();
+    let (left, good, expected) = killed().await;
     for cut in 1..20 {
         let kept = &good[..good.len() * cut / 20];
         assert!(damaged(left.path(), kept, &expected, &format!("{cut} of 20 parts")).await, "{cut}");
@@ -153,5 +149,8 @@ async fn a_hole_in_the_log_is_damage() {
         db.flush().await.unwrap();
     }
     let error = said(dir.path()).await.unwrap_err();
-    assert!(matches!(&error, StoreError::Damaged { lost, .. } if lost == "entries 2 to 2 of its log"), "{error:?}");
+    assert!(
+        matches!(&error, StoreError::Damaged { lost, .. } if lost == "entries 2 to 2 of its log"),
+        "{error:?}"
+    );
 }
