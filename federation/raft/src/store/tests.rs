@@ -2,6 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use federation_model::{Batch, Command, Revision, ServerId, TokenHash, UnixMillis};
+use futures::FutureExt;
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
 use openraft::testing::{StoreBuilder, Suite};
 use openraft::{
@@ -11,6 +12,7 @@ use tempfile::TempDir;
 
 use super::catalogue::Catalogue;
 use super::db::Db;
+use super::durable::Writing;
 use super::error::StoreError;
 use super::identity::StoreIdentity;
 use super::log::LogStore;
@@ -92,6 +94,22 @@ async fn a_restart_keeps_vote_log_and_snapshot() {
     assert_eq!(catalogue.read(|state, _| (state.revision(), state.tokens().count())), (Revision(2), 2));
     assert_eq!(*catalogue.applied().borrow(), Revision(2));
     assert_eq!(log.try_get_log_entries(..).await.unwrap(), [entry(2), entry(3)]);
+}
+
+#[tokio::test]
+async fn an_entry_that_waits_for_the_disk_is_not_applied() {
+    let dir = tempfile::tempdir().unwrap();
+    let (db, writing) = (open_db(dir.path(), &identity()).unwrap(), Writing::new());
+    let catalogue = Arc::new(Catalogue::new(100));
+    let snapshots = SnapshotStore::new(db);
+    let mut machine = StateMachine::load(Arc::clone(&catalogue), snapshots, writing.durable(), None).unwrap();
+    writing.written(1, 1);
+    let mut applying = Box::pin(machine.apply([membership(), entry(1)]));
+    assert!(applying.as_mut().now_or_never().is_none());
+    assert_eq!(*catalogue.applied().borrow(), Revision(0));
+    writing.flushed(1, Ok(()));
+    applying.await.unwrap();
+    assert_eq!(*catalogue.applied().borrow(), Revision(1));
 }
 
 #[tokio::test]
