@@ -22,7 +22,7 @@ mod types;
 
 pub use metrics::Metrics;
 pub use node::{
-    Leadership, MemberRole, MemberStatus, Node, NodeConfig, NodeStatus, ProposeError, RaftFailure,
+    Clock, Leadership, MemberRole, MemberStatus, Node, NodeConfig, NodeStatus, ProposeError, RaftFailure,
     StartError, Timing,
 };
 pub use peer::listener::{ListenError, PeerListener};

@@ -17,7 +17,9 @@ use federation_kit::exit::{Exit, Failure, OrExit};
 use federation_kit::grpc::TlsIncoming;
 use federation_kit::readiness::{Block, Readiness};
 use federation_model::{Command, VipRanges};
-use federation_raft::{Leadership, ListenError, Node, NodeConfig, PeerListener, StartError, StoreError};
+use federation_raft::{
+    Clock, Leadership, ListenError, Node, NodeConfig, PeerListener, StartError, StoreError,
+};
 use federation_trust::authorize::Anyone;
 use federation_trust::tls::{Clients, ServerTls, server_config};
 use prometheus_client::registry::Registry;
@@ -120,6 +122,7 @@ impl App {
             bundles: trust.bundles(),
             listener: raft,
             timing: config.timing,
+            clock: Clock::system(),
             metrics: raft_metrics,
         })
         .await

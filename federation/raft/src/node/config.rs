@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use federation_model::{ServerId, TrustDomain};
 use federation_trust::{SharedBundles, SharedIdentity};
 
-use super::Timing;
+use super::{Clock, Timing};
 use crate::metrics::Metrics;
 use crate::peer::listener::PeerListener;
 use crate::store::error::StoreError;
@@ -29,8 +29,10 @@ pub struct NodeConfig {
     pub bundles: SharedBundles,
     /// The Raft port, bound.
     pub listener: PeerListener,
-    /// Clocks.
+    /// How patient it is with the others.
     pub timing: Timing,
+    /// What time it is for this server.
+    pub clock: Clock,
     /// What is measured meanwhile.
     pub metrics: Metrics,
 }

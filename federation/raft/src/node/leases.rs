@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Leadership;
-use super::propose::{Proposer, Route, now};
+use super::clock::Clock;
+use super::propose::{Proposer, Route};
 use crate::store::catalogue::Catalogue;
 
 /// How often to look again when no lease is held: a registration grants one for far longer than this.
@@ -23,6 +24,7 @@ pub(crate) async fn run(
     catalogue: Arc<Catalogue>,
     proposer: Proposer,
     mut leadership: watch::Receiver<Leadership>,
+    clock: Clock,
 ) {
     loop {
         if leadership.wait_for(Leadership::is_leader).await.is_err() {
@@ -37,16 +39,16 @@ pub(crate) async fn run(
                 }
                 tracing::info!("this server no longer leads");
             }
-            () = lead(&catalogue, &proposer, grace_ends) => {}
+            () = lead(&catalogue, &proposer, &clock, grace_ends) => {}
         }
     }
 }
 
-async fn lead(catalogue: &Catalogue, proposer: &Proposer, grace_ends: Instant) {
+async fn lead(catalogue: &Catalogue, proposer: &Proposer, clock: &Clock, grace_ends: Instant) {
     tokio::time::sleep_until(grace_ends).await;
     loop {
         let wait = match catalogue.read(|state, _| State::next_lease_due(state)) {
-            Some(due) => Duration::from_millis(due.since(now())),
+            Some(due) => Duration::from_millis(due.since(clock.now())),
             None => IDLE,
         };
         if wait.is_zero() {

@@ -1,5 +1,6 @@
 //! One server of the group: storage, transport, group commit and the leader's chores, started and stopped together.
 
+mod clock;
 mod commit;
 mod config;
 mod leases;
@@ -21,6 +22,7 @@ use openraft::RaftMetrics;
 use openraft::error::{InitializeError, RaftError};
 use tokio::sync::watch;
 
+pub use self::clock::Clock;
 pub use self::config::{NodeConfig, RaftFailure, StartError};
 pub use self::propose::ProposeError;
 pub use self::status::{Leadership, MemberRole, MemberStatus, NodeStatus};
@@ -97,10 +99,13 @@ impl Node {
         let (drain, watcher) = drain::channel();
         let (leader_is, leadership) = watch::channel(Leadership { me: config.id, term: 0, leader: None });
         let (proposer, waiting) = Proposer::new();
-        let committer = Committer::new(raft.clone(), network, leadership.clone(), waiting, config.metrics);
+        let clock = config.clock;
+        let committer =
+            Committer::new(raft.clone(), network, leadership.clone(), waiting, clock.clone(), config.metrics);
         tasks.spawn("raft leadership", follow_leadership(raft.clone(), leader_is));
         tasks.spawn("raft commit", committer.run());
-        tasks.spawn("raft leases", leases::run(Arc::clone(&catalogue), proposer.clone(), leadership.clone()));
+        let leases = leases::run(Arc::clone(&catalogue), proposer.clone(), leadership.clone(), clock);
+        tasks.spawn("raft leases", leases);
         let service = RaftService { raft: raft.clone(), proposer: proposer.clone() };
         tasks.spawn_fallible("raft port", serve(config.listener, service, watcher));
 

@@ -1,9 +1,9 @@
 //! The queue of writes: what is asked of this server, by its own services or by a follower, waits here for its entry.
 
 use std::io;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use federation_model::{Command, UnixMillis};
+use federation_model::Command;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -94,12 +94,6 @@ impl Proposer {
             Err(_) => Err(ProposeError::Busy),
         }
     }
-}
-
-/// This server's clock. A batch carries the clock of the leader that writes it.
-pub(crate) fn now() -> UnixMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Length of the encoding, without keeping it. What cannot be encoded counts as too large.

@@ -12,7 +12,7 @@ use federation_kit::grpc::{HandshakeMetrics, connect_tls};
 use federation_kit::testing::eventually;
 use federation_model::command::Registration;
 use federation_model::{Bundle, ClusterId, Command, ServerId, SpiffeId, TrustDomain};
-use federation_raft::{Member, Metrics, Node, NodeConfig, PeerListener, StartError, Timing};
+use federation_raft::{Clock, Member, Metrics, Node, NodeConfig, PeerListener, StartError, Timing};
 use federation_trust::authorize::Anyone;
 use federation_trust::csr::verified_key;
 use federation_trust::tls::{ClientTls, Server, client_config};
@@ -164,6 +164,7 @@ impl Group {
             bundles: self.bundles.clone(),
             listener,
             timing: self.timing,
+            clock: Clock::system(),
             metrics: Metrics::default(),
         })
         .await
