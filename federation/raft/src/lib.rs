@@ -10,7 +10,8 @@
 //! Reading order, which is the way of a write: [`Node`] → `node/propose.rs` (queue) → `node/commit.rs` (group, forward) → `peer/` (to the
 //! leader, and from it to the others) → `store/log.rs` (to disk) → `store/machine.rs` and `store/catalogue.rs` (applied,
 //! and readable). Beside it: `store/open.rs` and `store/db.rs` (the data directory), `store/flush.rs`, `store/durable.rs` and
-//! `store/mark.rs` (what is on disk, and how that is known), `store/snapshot.rs`, `node/leases.rs`.
+//! `store/mark.rs` (what is on disk, and how that is known), `store/snapshot.rs`, `node/leases.rs`. What all of it stands on can be
+//! exchanged, for a simulation: [`seams`] (`store/engine/`, `peer/transport.rs`, `node/clock.rs`).
 //!
 //! Tests: `store/tests.rs` runs openraft's own conformance suite, `store/tests/damage.rs` damages files; `tests/group.rs` runs three servers over real mTLS.
 
@@ -28,6 +29,15 @@ pub use node::{
 pub use peer::listener::{ListenError, PeerListener};
 pub use peer::wire::Committed;
 pub use store::codec::CodecError;
-pub use store::error::{EngineError, StoreError};
+pub use store::engine::EngineError;
+pub use store::error::StoreError;
 pub use store::identity::StoreIdentity;
 pub use types::Member;
+
+/// Where a server can be put on something else than a directory, gRPC and the system's clock, which is what
+/// [`Node::start`] puts it on: [`Node::start_on`].
+pub mod seams {
+    pub use crate::node::{PeerPort, Seams};
+    pub use crate::peer::transport::{Call, NoAnswer, Transport};
+    pub use crate::store::engine::{Disk, Engine, OpenError, Pair, Runner, Sectors, Tree, Write};
+}

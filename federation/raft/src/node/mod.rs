@@ -5,6 +5,7 @@ mod commit;
 mod config;
 mod leases;
 pub(crate) mod propose;
+mod seams;
 mod status;
 mod timing;
 
@@ -25,11 +26,13 @@ use tokio::sync::watch;
 pub use self::clock::Clock;
 pub use self::config::{NodeConfig, RaftFailure, StartError};
 pub use self::propose::ProposeError;
+pub use self::seams::{PeerPort, Seams};
 pub use self::status::{Leadership, MemberRole, MemberStatus, NodeStatus};
 pub use self::timing::Timing;
 
 use self::commit::Committer;
 use self::propose::{Proposer, Route};
+use self::seams::Parts;
 use crate::peer::MAX_PEER_MESSAGE_BYTES;
 use crate::peer::client::Network;
 use crate::peer::listener::PeerListener;
@@ -78,41 +81,59 @@ impl Node {
     /// Opens the data directory, takes part in the group, and, where the log is pristine, founds it: every first voter
     /// founds the same group, so it does not matter who comes first.
     pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
-        if !config.members.contains_key(&config.id) {
-            return Err(StartError::NotAMember(config.id));
+        let NodeConfig { id, clusterset, data_dir, members, identity, bundles, listener, .. } = config;
+        let store = StoreIdentity { clusterset: clusterset.clone(), server: id };
+        if !members.contains_key(&id) {
+            return Err(StartError::NotAMember(id));
         }
-        let identity = StoreIdentity { clusterset: config.clusterset.clone(), server: config.id };
-        let Store { db, log, machine, catalogue } =
-            open(config.data_dir.clone(), identity, CHANGES, &config.metrics).await?;
+        let store = open(data_dir, store, CHANGES, &config.metrics).await?;
+        let peers = Peers::new(clusterset.clone(), identity, bundles, members.clone());
+        let parts = Parts {
+            id,
+            clusterset,
+            members,
+            store,
+            transport: Arc::new(peers),
+            timing: config.timing,
+            clock: config.clock,
+            metrics: config.metrics,
+        };
+        let (node, service, drain) = Self::assemble(parts).await?;
+        node.inner.tasks.spawn_fallible("raft port", serve(listener, service, drain));
+        Ok(node)
+    }
 
-        let raft_config = config.timing.config(config.clusterset.as_str());
-        let raft_config = raft_config.map_err(StartError::Timing)?;
-        let peers = Peers::new(config.clusterset, config.identity, config.bundles, config.members.clone());
-        let network = Network { me: config.id, peers: Arc::new(peers), durable: db.durable() };
-        let me = node_id(config.id);
-        let raft = Raft::new(me, Arc::new(raft_config), network.clone(), log, machine)
+    /// Starts over seams that are not the real ones. Calls of the other servers are handed to the second result.
+    pub async fn start_on(seams: Seams) -> Result<(Self, PeerPort), StartError> {
+        let (node, service, _drain) = Self::assemble(seams.open()?).await?;
+        Ok((node, PeerPort(service)))
+    }
+
+    async fn assemble(parts: Parts) -> Result<(Self, RaftService, DrainWatcher), StartError> {
+        let Parts { id, clusterset, members, store, transport, timing, clock, metrics } = parts;
+        let Store { db, log, machine, catalogue } = store;
+        let raft_config = timing.config(clusterset.as_str()).map_err(StartError::Timing)?;
+        let network = Network { me: id, transport, durable: db.durable() };
+        let raft = Raft::new(node_id(id), Arc::new(raft_config), network.clone(), log, machine)
             .await
             .map_err(|error| StartError::Raft(RaftFailure(error.to_string())))?;
-        found(&raft, &config.members).await?;
+        found(&raft, &members).await?;
 
         let tasks = Tasks::new();
         let (drain, watcher) = drain::channel();
-        let (leader_is, leadership) = watch::channel(Leadership { me: config.id, term: 0, leader: None });
+        let (leader_is, leadership) = watch::channel(Leadership { me: id, term: 0, leader: None });
         let (proposer, waiting) = Proposer::new();
-        let clock = config.clock;
         let committer =
-            Committer::new(raft.clone(), network, leadership.clone(), waiting, clock.clone(), config.metrics);
+            Committer::new(raft.clone(), network, leadership.clone(), waiting, clock.clone(), metrics);
         tasks.spawn("raft leadership", follow_leadership(raft.clone(), leader_is));
         tasks.spawn("raft commit", committer.run());
         let leases = leases::run(Arc::clone(&catalogue), proposer.clone(), leadership.clone(), clock);
         tasks.spawn("raft leases", leases);
         let service = RaftService { raft: raft.clone(), proposer: proposer.clone() };
-        tasks.spawn_fallible("raft port", serve(config.listener, service, watcher));
 
         let running = Mutex::new(Some(Running { proposer, drain, db }));
-        let (id, members) = (config.id, config.members);
         let inner = Inner { id, raft, catalogue, members, leadership, tasks, running };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok((Self { inner: Arc::new(inner) }, service, watcher))
     }
 
     /// Which server this is.

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use federation_api::raft::RaftMessage;
-use federation_api::raft::raft_client::RaftClient;
 use federation_model::{Command, ServerId};
 use openraft::RPCTypes;
 use openraft::error::{InstallSnapshotError, RPCError, RaftError, RemoteError, Timeout, Unreachable};
@@ -12,10 +10,8 @@ use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
 use openraft::raft::{AppendEntriesResponse, InstallSnapshotResponse, VoteResponse};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
 
-use super::pool::{NoPeer, Peers};
+use super::transport::{Call, NoAnswer, Transport};
 use super::wire::{
     Append, AppendAnswer, Ballot, BallotAnswer, Install, InstallAnswer, Propose, ProposeAnswer,
 };
@@ -29,31 +25,19 @@ const RETRY_UNREACHABLE: Duration = Duration::from_millis(300);
 /// Why a call to another server brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
-    #[error(transparent)]
-    NoPeer(#[from] NoPeer),
     #[error("message cannot be encoded")]
     Encode(#[source] CodecError),
-    #[error("no answer within {0:?}")]
-    Timeout(Duration),
-    #[error("call failed")]
-    Status(#[source] Box<Status>),
+    #[error(transparent)]
+    NoAnswer(#[from] NoAnswer),
     #[error("answer cannot be read")]
     Answer(#[source] CodecError),
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Call {
-    Append,
-    Vote,
-    Install,
-    Propose,
 }
 
 /// Makes one [`Peer`] per target.
 #[derive(Debug, Clone)]
 pub(crate) struct Network {
     pub(crate) me: ServerId,
-    pub(crate) peers: Arc<Peers>,
+    pub(crate) transport: Arc<dyn Transport>,
     /// Of this server's own log.
     pub(crate) durable: Durable,
 }
@@ -67,7 +51,7 @@ impl RaftNetworkFactory<TypeConfig> for Network {
             me: self.me,
             target: ServerId(target),
             known,
-            peers: Arc::clone(&self.peers),
+            transport: Arc::clone(&self.transport),
             durable: self.durable.clone(),
         }
     }
@@ -79,7 +63,7 @@ pub(crate) struct Peer {
     me: ServerId,
     target: ServerId,
     known: Option<Member>,
-    peers: Arc<Peers>,
+    transport: Arc<dyn Transport>,
     durable: Durable,
 }
 
@@ -90,27 +74,9 @@ impl Peer {
         question: &Q,
         limit: Duration,
     ) -> Result<A, CallError> {
-        let answer = self.exchange(call, question, limit).await;
-        self.peers.note(self.target, answer.as_ref().err().map(|error| error as _));
-        answer
-    }
-
-    async fn exchange<Q: Serialize, A: DeserializeOwned>(
-        &self,
-        call: Call,
-        question: &Q,
-        limit: Duration,
-    ) -> Result<A, CallError> {
-        let client = self.peers.client(self.target, self.known.as_ref())?;
         let payload = encode(question).map_err(CallError::Encode)?;
-        let mut request = Request::new(RaftMessage { payload });
-        request.set_timeout(limit);
-        let answer = match tokio::time::timeout(limit, send(client, call, request)).await {
-            Ok(Ok(answer)) => answer.into_inner(),
-            Ok(Err(status)) => return Err(CallError::Status(Box::new(status))),
-            Err(_) => return Err(CallError::Timeout(limit)),
-        };
-        decode(&answer.payload).map_err(CallError::Answer)
+        let answer = self.transport.call(self.target, self.known.as_ref(), call, payload, limit).await?;
+        decode(&answer).map_err(CallError::Answer)
     }
 
     /// A call of openraft's own. Everything but a timeout is `Unreachable`, so that openraft backs off: `Network`
@@ -127,25 +93,12 @@ impl Peer {
         match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(remote)) => Err(RPCError::RemoteError(RemoteError::new(self.target.0, remote))),
-            Err(CallError::Timeout(timeout)) => {
+            Err(CallError::NoAnswer(NoAnswer::Timeout(timeout))) => {
                 let (id, target) = (self.me.0, self.target.0);
                 Err(RPCError::Timeout(Timeout { action, id, target, timeout }))
             }
             Err(error) => Err(RPCError::Unreachable(Unreachable::new(&error))),
         }
-    }
-}
-
-async fn send(
-    mut client: RaftClient<Channel>,
-    call: Call,
-    request: Request<RaftMessage>,
-) -> Result<Response<RaftMessage>, Status> {
-    match call {
-        Call::Append => client.append_entries(request).await,
-        Call::Vote => client.vote(request).await,
-        Call::Install => client.install_snapshot(request).await,
-        Call::Propose => client.propose(request).await,
     }
 }
 
@@ -185,8 +138,8 @@ pub(crate) async fn forward(
     commands: Vec<Command>,
     limit: Duration,
 ) -> Result<ProposeAnswer, CallError> {
-    let (peers, durable) = (Arc::clone(&network.peers), network.durable.clone());
-    let peer = Peer { me: network.me, target: leader, known: None, peers, durable };
+    let (transport, durable) = (Arc::clone(&network.transport), network.durable.clone());
+    let peer = Peer { me: network.me, target: leader, known: None, transport, durable };
     peer.call(Call::Propose, &Propose { commands }, limit).await
 }
 

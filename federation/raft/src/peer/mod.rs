@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod listener;
 pub(crate) mod pool;
 pub(crate) mod server;
+pub(crate) mod transport;
 pub(crate) mod wire;
 
 /// Largest message between servers, in bytes. More than between agents and servers: an entry holds a whole batch, and

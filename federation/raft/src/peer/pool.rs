@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use federation_api::raft::RaftMessage;
 use federation_api::raft::raft_client::RaftClient;
 use federation_kit::exit::chain;
 use federation_kit::grpc::{Dial, connect_tls_with};
@@ -12,10 +13,14 @@ use federation_model::{ServerId, TrustDomain};
 use federation_trust::authorize::Only;
 use federation_trust::tls::{ClientTls, Server, client_config};
 use federation_trust::{SharedBundles, SharedIdentity, TrustError, infra};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use rustls::pki_types::ServerName;
 use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
 
 use super::MAX_PEER_MESSAGE_BYTES;
+use super::transport::{Call, NoAnswer, Transport};
 use crate::types::Member;
 
 const DIAL: Dial = Dial {
@@ -48,11 +53,7 @@ impl Peers {
     }
 
     /// A client of `target`; it dials when it is first used. `known` is its address in the replicated membership.
-    pub(crate) fn client(
-        &self,
-        target: ServerId,
-        known: Option<&Member>,
-    ) -> Result<RaftClient<Channel>, NoPeer> {
+    fn client(&self, target: ServerId, known: Option<&Member>) -> Result<RaftClient<Channel>, NoPeer> {
         let member = self.members.get(&target).or(known).ok_or(NoPeer::Unknown(target))?;
         let key = (target, member.raft.clone());
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,9 +78,27 @@ impl Peers {
         Ok(client)
     }
 
+    async fn exchange(
+        &self,
+        target: ServerId,
+        known: Option<&Member>,
+        call: Call,
+        payload: Vec<u8>,
+        limit: Duration,
+    ) -> Result<Vec<u8>, NoAnswer> {
+        let client = self.client(target, known).map_err(|error| NoAnswer::Failed(Box::new(error)))?;
+        let mut request = Request::new(RaftMessage { payload });
+        request.set_timeout(limit);
+        match tokio::time::timeout(limit, send(client, call, request)).await {
+            Ok(Ok(answer)) => Ok(answer.into_inner().payload),
+            Ok(Err(status)) => Err(NoAnswer::Failed(Box::new(Refused(Box::new(status))))),
+            Err(_) => Err(NoAnswer::Timeout(limit)),
+        }
+    }
+
     /// Remembers whether `target` answered, and logs when that changes: a server that is down is called several times a
     /// second.
-    pub(crate) fn note(&self, target: ServerId, problem: Option<&(dyn std::error::Error + 'static)>) {
+    fn note(&self, target: ServerId, problem: Option<&(dyn std::error::Error + 'static)>) {
         let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
         match problem {
             Some(problem) if silent.insert(target) => {
@@ -91,9 +110,45 @@ impl Peers {
     }
 }
 
+impl Transport for Peers {
+    fn call<'a>(
+        &'a self,
+        target: ServerId,
+        known: Option<&'a Member>,
+        call: Call,
+        payload: Vec<u8>,
+        limit: Duration,
+    ) -> BoxFuture<'a, Result<Vec<u8>, NoAnswer>> {
+        async move {
+            let answer = self.exchange(target, known, call, payload, limit).await;
+            self.note(target, answer.as_ref().err().map(|error| error as _));
+            answer
+        }
+        .boxed()
+    }
+}
+
+async fn send(
+    mut client: RaftClient<Channel>,
+    call: Call,
+    request: Request<RaftMessage>,
+) -> Result<Response<RaftMessage>, Status> {
+    match call {
+        Call::Append => client.append_entries(request).await,
+        Call::Vote => client.vote(request).await,
+        Call::Install => client.install_snapshot(request).await,
+        Call::Propose => client.propose(request).await,
+    }
+}
+
+/// Why there is no answer of a server that was called.
+#[derive(Debug, thiserror::Error)]
+#[error("call failed")]
+struct Refused(#[source] Box<Status>);
+
 /// Why there is no client of a server.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NoPeer {
+enum NoPeer {
     /// Nobody told where it is.
     #[error("server {0} has no known address")]
     Unknown(ServerId),

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use federation_api::raft::RaftMessage;
 use federation_api::raft::raft_server::Raft as RaftRpc;
+use federation_kit::exit::chain;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tonic::{Request, Response, Status};
 
+use super::transport::Call;
 use super::wire::{Append, AppendAnswer, Ballot, BallotAnswer, Declined, Install, InstallAnswer, Propose};
 use crate::node::propose::{ProposeError, Proposer, Route};
-use crate::store::codec::{decode, encode};
+use crate::store::codec::{CodecError, decode, encode};
 use crate::types::Raft;
 
 /// How long a forwarded write may take here. The follower that forwards asks again after that.
@@ -23,44 +25,85 @@ pub(crate) struct RaftService {
     pub(crate) proposer: Proposer,
 }
 
-fn read<T: DeserializeOwned>(request: Request<RaftMessage>) -> Result<T, Status> {
-    decode(&request.into_inner().payload)
-        .map_err(|error| Status::invalid_argument(federation_kit::exit::chain(&error).to_string()))
+/// Why a call is not answered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unanswered {
+    #[error("message cannot be read")]
+    Question(#[source] CodecError),
+    #[error("answer cannot be encoded")]
+    Answer(#[source] CodecError),
 }
 
-fn write<T: Serialize>(answer: &T) -> Result<Response<RaftMessage>, Status> {
-    let payload =
-        encode(answer).map_err(|error| Status::internal(federation_kit::exit::chain(&error).to_string()))?;
-    Ok(Response::new(RaftMessage { payload }))
+fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Unanswered> {
+    decode(payload).map_err(Unanswered::Question)
+}
+
+fn write<T: Serialize>(answer: &T) -> Result<Vec<u8>, Unanswered> {
+    encode(answer).map_err(Unanswered::Answer)
+}
+
+impl RaftService {
+    /// Answers one call.
+    pub(crate) async fn answer(&self, call: Call, payload: &[u8]) -> Result<Vec<u8>, Unanswered> {
+        match call {
+            Call::Append => {
+                let answer: AppendAnswer = self.raft.append_entries(read::<Append>(payload)?).await;
+                write(&answer)
+            }
+            Call::Vote => {
+                let answer: BallotAnswer = self.raft.vote(read::<Ballot>(payload)?).await;
+                write(&answer)
+            }
+            Call::Install => {
+                let answer: InstallAnswer = self.raft.install_snapshot(read::<Install>(payload)?).await;
+                write(&answer)
+            }
+            Call::Propose => {
+                let Propose { commands } = read(payload)?;
+                let answer = self.proposer.propose(commands, Route::LeaderOnly, FORWARD_LIMIT).await;
+                write(&answer.map_err(|error| declined(&error)))
+            }
+        }
+    }
+
+    async fn serve(
+        &self,
+        call: Call,
+        request: Request<RaftMessage>,
+    ) -> Result<Response<RaftMessage>, Status> {
+        match self.answer(call, &request.into_inner().payload).await {
+            Ok(payload) => Ok(Response::new(RaftMessage { payload })),
+            Err(error @ Unanswered::Question(_)) => Err(Status::invalid_argument(chain(&error).to_string())),
+            Err(error @ Unanswered::Answer(_)) => Err(Status::internal(chain(&error).to_string())),
+        }
+    }
+}
+
+fn declined(error: &ProposeError) -> Declined {
+    match error {
+        ProposeError::Busy => Declined::Busy,
+        ProposeError::TooLarge { .. } => Declined::TooLarge,
+        ProposeError::NoLeader { .. } | ProposeError::NotLeader | ProposeError::Stopped => {
+            Declined::NotLeader
+        }
+    }
 }
 
 #[tonic::async_trait]
 impl RaftRpc for RaftService {
     async fn append_entries(&self, request: Request<RaftMessage>) -> Result<Response<RaftMessage>, Status> {
-        let answer: AppendAnswer = self.raft.append_entries(read::<Append>(request)?).await;
-        write(&answer)
+        self.serve(Call::Append, request).await
     }
 
     async fn vote(&self, request: Request<RaftMessage>) -> Result<Response<RaftMessage>, Status> {
-        let answer: BallotAnswer = self.raft.vote(read::<Ballot>(request)?).await;
-        write(&answer)
+        self.serve(Call::Vote, request).await
     }
 
     async fn install_snapshot(&self, request: Request<RaftMessage>) -> Result<Response<RaftMessage>, Status> {
-        let answer: InstallAnswer = self.raft.install_snapshot(read::<Install>(request)?).await;
-        write(&answer)
+        self.serve(Call::Install, request).await
     }
 
     async fn propose(&self, request: Request<RaftMessage>) -> Result<Response<RaftMessage>, Status> {
-        let Propose { commands } = read(request)?;
-        let answer = self.proposer.propose(commands, Route::LeaderOnly, FORWARD_LIMIT).await;
-        let declined = |error| match error {
-            ProposeError::Busy => Declined::Busy,
-            ProposeError::TooLarge { .. } => Declined::TooLarge,
-            ProposeError::NoLeader { .. } | ProposeError::NotLeader | ProposeError::Stopped => {
-                Declined::NotLeader
-            }
-        };
-        write(&answer.map_err(declined))
+        self.serve(Call::Propose, request).await
     }
 }

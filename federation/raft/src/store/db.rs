@@ -1,7 +1,6 @@
-//! The storage engine: opening a data directory safely, and the few operations that the log and the snapshots need.
-//! The only module that calls sled.
+//! An open data directory: opening it safely, and the few operations that the log and the snapshots need.
 //!
-//! Every mutation goes to sled's own log in the order it was made, and a crash keeps a prefix of that order; so a
+//! Every mutation goes to the engine's own log in the order it was made, and a crash keeps a prefix of that order; so a
 //! flush makes everything before it durable, and an unflushed write can only be lost together with all after it.
 
 use std::cmp::Ordering;
@@ -14,97 +13,90 @@ use serde::de::DeserializeOwned;
 
 use super::codec::{decode, encode};
 use super::durable::Durable;
+use super::engine::{Disk, Engine, OpenError, Runner, Tree, Write};
 use super::error::StoreError;
 use super::flush::{Flusher, Reached};
 use super::identity::{FORMAT, Marker, StoreIdentity};
 use super::mark::{Mark, MarkFile};
 use crate::types::Vote;
 
-/// sled keeps this much of the log in memory; the log is read back only by lagging followers.
-const CACHE_BYTES: u64 = 8 * 1024 * 1024;
-/// The plain file that names the owner.
-const MARKER: &str = "isthmus-server";
-/// The storage engine's own directory.
-const ENGINE: &str = "raft.sled";
-
 const META_IDENTITY: &str = "identity";
 
-/// An open data directory. Cheap to clone; sled's lock is held until the last clone is dropped.
+/// An open data directory. Cheap to clone; the engine's lock is held until the last clone is dropped.
 #[derive(Debug, Clone)]
 pub(crate) struct Db {
-    db: sled::Db,
-    /// Vote, committed and purged log ids, identity.
-    meta: sled::Tree,
-    /// Entries by big-endian index.
-    log: sled::Tree,
-    /// The last snapshot.
-    pub(super) snapshot: sled::Tree,
+    engine: Arc<dyn Engine>,
     flusher: Arc<Flusher>,
+    runner: Runner,
     /// As it was found.
     mark: Mark,
     dir: Arc<Path>,
 }
 
 impl Db {
-    /// Opens or creates `dir` for `identity`. `flushes` is told how long each flush takes.
-    pub(crate) fn open(dir: &Path, identity: &StoreIdentity, flushes: Histogram) -> Result<Self, StoreError> {
-        let file = |path: &Path, doing| {
-            let path = path.to_owned();
+    /// Opens or creates what is on `disk` for `identity`. `flushes` is told how long each flush takes.
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        identity: &StoreIdentity,
+        flushes: Histogram,
+    ) -> Result<Self, StoreError> {
+        let dir = disk.path();
+        let marker = |doing| {
+            let path = dir.to_owned();
             move |source| StoreError::File { path, doing, source }
         };
-        std::fs::create_dir_all(dir).map_err(file(dir, "created"))?;
-        let (marker, engine) = (dir.join(MARKER), dir.join(ENGINE));
-        let marked = match std::fs::read_to_string(&marker) {
-            Ok(text) => Some(text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(file(&marker, "read")(error)),
-        };
+        let marked = disk.marker().map_err(marker("read"))?;
         if let Some(text) = &marked {
             check_marker(dir, text, identity)?;
-            if !engine.exists() {
+            if !disk.has_engine() {
                 return Err(StoreError::Lost { path: dir.to_owned() });
             }
         }
 
-        let config = sled::Config::new().path(&engine).cache_capacity(CACHE_BYTES).flush_every_ms(None);
-        let db = config.open().map_err(|error| match error {
-            sled::Error::Io(io) if is_locked(&io) => StoreError::InUse { path: dir.to_owned() },
-            sled::Error::Corruption { .. } => {
+        let engine = disk.engine().map_err(|error| match error {
+            OpenError::InUse => StoreError::InUse { path: dir.to_owned() },
+            OpenError::Damaged => {
                 StoreError::damaged(dir, "what the storage engine must have to read its file".to_owned())
             }
-            other => StoreError::engine("opening the log")(other),
+            OpenError::Engine(error) => StoreError::engine("opening the log")(error),
         })?;
-        let tree = |name: &str| db.open_tree(name).map_err(StoreError::engine("opening a tree"));
-        let (meta, log, snapshot) = (tree("meta")?, tree("log")?, tree("snapshot")?);
-        let marks = MarkFile::open(dir, marked.is_none()).map_err(|source| {
-            StoreError::damaged(dir, format!("the mark of what its log reaches ({source})"))
-        })?;
+        let engine: Arc<dyn Engine> = engine.into();
+        let sectors = disk.sectors(marked.is_none());
+        let marks =
+            sectors.and_then(|sectors| MarkFile::open(sectors, marked.is_none())).map_err(|source| {
+                StoreError::damaged(dir, format!("the mark of what its log reaches ({source})"))
+            })?;
         let mark = marks.mark();
-        let flusher = Arc::new(Flusher::start(db.clone(), &engine, marks, flushes)?);
-        let this = Self { db, meta, log, snapshot, flusher, mark, dir: dir.into() };
+        let runner = disk.runner();
+        let flusher = Arc::new(Flusher::start(Arc::clone(&engine), runner, dir, marks, flushes)?);
+        let this = Self { engine, flusher, runner, mark, dir: dir.into() };
 
-        match this.meta.get(META_IDENTITY).map_err(StoreError::engine("reading the identity"))? {
+        let found = this.engine.get(Tree::Meta, META_IDENTITY.as_bytes());
+        match found.map_err(StoreError::engine("reading the identity"))? {
             Some(text) => check_marker(dir, &String::from_utf8_lossy(&text), identity)?,
             // The marker is written last: an engine without an identity under a marker is not the one that was there.
             None if marked.is_some() => return Err(StoreError::Lost { path: dir.to_owned() }),
             None => {
-                let text = Marker::text(identity);
-                this.meta
-                    .insert(META_IDENTITY, text.as_bytes())
-                    .map_err(StoreError::engine("writing the identity"))?;
-                this.flush_now("writing the identity")?;
+                let failed = StoreError::engine("writing the identity");
+                let text = Marker::text(identity).into_bytes();
+                let written = this.engine.apply(Tree::Meta, vec![(META_IDENTITY.into(), Some(text))]);
+                written.and_then(|()| this.engine.flush_now()).map_err(failed)?;
             }
         }
         if marked.is_none() {
-            federation_kit::files::write_atomic(&marker, Marker::text(identity).as_bytes(), 0o600)
-                .map_err(|error| file(&marker, "written")(std::io::Error::other(error)))?;
+            disk.write_marker(&Marker::text(identity)).map_err(marker("written"))?;
         }
         Ok(this)
     }
 
     /// Bytes on disk.
     pub(crate) fn size_on_disk(&self) -> u64 {
-        self.db.size_on_disk().unwrap_or(0)
+        self.engine.size_on_disk()
+    }
+
+    /// On what work runs that takes long.
+    pub(super) fn runner(&self) -> Runner {
+        self.runner
     }
 
     /// Makes everything written so far durable.
@@ -150,13 +142,10 @@ impl Db {
         self.flusher.durable()
     }
 
-    fn flush_now(&self, doing: &'static str) -> Result<(), StoreError> {
-        self.db.flush().map(|_| ()).map_err(StoreError::engine(doing))
-    }
-
     /// One small value.
     pub(super) fn get<T: DeserializeOwned>(&self, key: &'static str) -> Result<Option<T>, StoreError> {
-        let found = self.meta.get(key).map_err(StoreError::engine("reading a value"))?;
+        let found =
+            self.engine.get(Tree::Meta, key.as_bytes()).map_err(StoreError::engine("reading a value"))?;
         let value = found.map(|bytes| decode(&bytes));
         value.transpose().map_err(|source| StoreError::Corrupt { what: key.to_owned(), source })
     }
@@ -164,16 +153,14 @@ impl Db {
     /// Writes one small value, without flushing.
     pub(super) fn put<T: Serialize>(&self, key: &'static str, value: &T) -> Result<(), StoreError> {
         let bytes = encode(value).map_err(|source| StoreError::Encode { what: key, source })?;
-        self.meta.insert(key, bytes).map(|_| ()).map_err(StoreError::engine("writing a value"))
+        let write = (key.into(), Some(bytes));
+        self.engine.apply(Tree::Meta, vec![write]).map_err(StoreError::engine("writing a value"))
     }
 
     /// Writes encoded entries as one atomic batch, without flushing.
     pub(super) fn append(&self, entries: impl IntoIterator<Item = (u64, Vec<u8>)>) -> Result<(), StoreError> {
-        let mut batch = sled::Batch::default();
-        for (index, bytes) in entries {
-            batch.insert(&index.to_be_bytes(), bytes);
-        }
-        self.log.apply_batch(batch).map_err(StoreError::engine("appending to the log"))
+        let writes = entries.into_iter().map(|(index, bytes)| (index.to_be_bytes().into(), Some(bytes)));
+        self.engine.apply(Tree::Log, writes.collect()).map_err(StoreError::engine("appending to the log"))
     }
 
     /// The encoded entries in `[start, end)` that are there, in order.
@@ -181,13 +168,9 @@ impl Db {
         &self,
         start: u64,
         end: Option<u64>,
-    ) -> impl Iterator<Item = Result<(u64, sled::IVec), StoreError>> + use<> {
-        let from = start.to_be_bytes();
-        // An empty range is legal for openraft and a panic in a BTreeMap; sled takes it as empty.
-        let range = match end {
-            Some(end) => self.log.range(from..end.max(start).to_be_bytes()),
-            None => self.log.range(from..),
-        };
+    ) -> impl Iterator<Item = Result<(u64, Vec<u8>), StoreError>> + use<> {
+        let end = end.map(u64::to_be_bytes);
+        let range = self.engine.range(Tree::Log, &start.to_be_bytes(), end.as_ref().map(<[u8; 8]>::as_slice));
         range.map(|found| {
             let (key, bytes) = found.map_err(StoreError::engine("reading the log"))?;
             Ok((index_of(&key), bytes))
@@ -195,18 +178,26 @@ impl Db {
     }
 
     /// The last entry that is there, encoded.
-    pub(super) fn last_entry(&self) -> Result<Option<(u64, sled::IVec)>, StoreError> {
-        let last = self.log.last().map_err(StoreError::engine("reading the log"))?;
+    pub(super) fn last_entry(&self) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        let last = self.engine.last(Tree::Log).map_err(StoreError::engine("reading the log"))?;
         Ok(last.map(|(key, bytes)| (index_of(&key), bytes)))
     }
 
     /// Removes the entries in `[start, end)` as one atomic batch, without flushing.
     pub(super) fn remove(&self, start: u64, end: Option<u64>) -> Result<(), StoreError> {
-        let mut batch = sled::Batch::default();
-        for entry in self.entries(start, end) {
-            batch.remove(&entry?.0.to_be_bytes());
-        }
-        self.log.apply_batch(batch).map_err(StoreError::engine("removing from the log"))
+        let writes: Result<Vec<Write>, StoreError> =
+            self.entries(start, end).map(|entry| Ok((entry?.0.to_be_bytes().into(), None))).collect();
+        self.engine.apply(Tree::Log, writes?).map_err(StoreError::engine("removing from the log"))
+    }
+
+    /// One stored value of the snapshot.
+    pub(super) fn piece(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.engine.get(Tree::Snapshot, key).map_err(StoreError::engine("reading the snapshot"))
+    }
+
+    /// Writes pieces of the snapshot as one atomic batch, without flushing.
+    pub(super) fn put_pieces(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        self.engine.apply(Tree::Snapshot, writes).map_err(StoreError::engine("writing the snapshot"))
     }
 }
 
@@ -230,9 +221,4 @@ fn check_marker(dir: &Path, text: &str, expected: &StoreIdentity) -> Result<(), 
             source: super::codec::CodecError::Empty,
         }),
     }
-}
-
-/// sled reports a held lock as an `Other` error that wraps `WouldBlock`'s text.
-fn is_locked(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::WouldBlock || error.to_string().contains("could not acquire lock")
 }

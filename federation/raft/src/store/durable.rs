@@ -86,6 +86,7 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
+    use crate::store::engine::EngineError;
 
     fn waits(durable: &Durable, index: u64) -> bool {
         durable.until(index).now_or_never().is_none()
@@ -110,7 +111,7 @@ mod tests {
         let writing = Writing::new();
         let durable = writing.durable();
         writing.written(4, 4);
-        writing.flushed(4, Err(Failed::Engine(sled::Error::ReportableBug("full".to_owned()))));
+        writing.flushed(4, Err(Failed::Engine(EngineError::io(std::io::Error::other("full")))));
         writing.flushed(4, Ok(()));
         assert!(matches!(durable.until(4).now_or_never(), Some(Err(StoreError::Engine { .. }))));
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use openraft::{AnyError, ErrorSubject, ErrorVerb, StorageIOError};
 
 use super::codec::CodecError;
+use super::engine::EngineError;
 use super::identity::StoreIdentity;
 use crate::types::StorageError;
 
@@ -117,18 +118,13 @@ pub enum StoreError {
     },
 }
 
-/// The storage engine's own error, without naming the engine in this crate's API.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct EngineError(#[from] pub(crate) sled::Error);
-
 impl StoreError {
     pub(crate) fn damaged(dir: &Path, lost: String) -> Self {
         Self::Damaged { path: dir.to_owned(), lost }
     }
 
-    pub(crate) fn engine(doing: &'static str) -> impl FnOnce(sled::Error) -> Self {
-        move |source| Self::Engine { doing, source: EngineError(source) }
+    pub(crate) fn engine(doing: &'static str) -> impl FnOnce(EngineError) -> Self {
+        move |source| Self::Engine { doing, source }
     }
 
     /// As openraft wants it: fatal to the node, which then stops.

@@ -1,31 +1,24 @@
-//! Makes what was written durable: one thread for each data directory, and one flush for all who wait for one.
-//!
-//! The engine itself only waits until the kernel has handed its pages to the disk, which a power cut may still undo: the
-//! disk's own cache is not emptied, nor is the file's map of blocks written. So its file is synced besides.
+//! Makes what was written durable: one worker for each data directory, and one flush for all who wait for one.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use prometheus_client::metrics::histogram::Histogram;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::durable::{Durable, Writing};
+use super::engine::{Engine, EngineError, Runner};
 use super::error::StoreError;
 use super::mark::{Mark, MarkFile};
 use crate::types::Vote;
 
-/// The engine's file, in its directory.
-const FILE: &str = "db";
-
-/// Where one asks for a flush. The thread ends with it, and is waited for.
+/// Where one asks for a flush. The worker ends with it, and if it is a thread is waited for.
 #[derive(Debug)]
 pub(super) struct Flusher {
-    asked: Option<mpsc::Sender<Asked>>,
+    asked: Option<mpsc::UnboundedSender<Asked>>,
     thread: Option<JoinHandle<()>>,
     writing: Arc<Writing>,
 }
@@ -52,7 +45,7 @@ pub(super) enum Reached {
 /// Why a flush failed: for everybody who waited for it.
 #[derive(Debug, Clone)]
 pub(super) enum Failed {
-    Engine(sled::Error),
+    Engine(EngineError),
     File(PathBuf, &'static str, Arc<io::Error>),
 }
 
@@ -68,27 +61,34 @@ impl From<Failed> for StoreError {
 }
 
 impl Flusher {
-    /// Starts the thread for an open engine in `dir`, with everything that was found there on disk: what a killed
+    /// Starts the worker for an open engine in `dir`, with everything that was found there on disk: what a killed
     /// server wrote may so far be known to the kernel alone, and is about to be built upon.
     pub(super) fn start(
-        db: sled::Db,
+        engine: Arc<dyn Engine>,
+        runner: Runner,
         dir: &Path,
         marks: MarkFile,
         took: Histogram,
     ) -> Result<Self, StoreError> {
-        let path = dir.join(FILE);
-        let failed = |doing| {
-            let path = path.clone();
-            move |source| StoreError::File { path, doing, source }
+        engine.flush_now().map_err(StoreError::engine("flushing to disk"))?;
+        let writing = Arc::new(Writing::new());
+        let work = Work { engine, dir: dir.to_owned(), marks, took, writing: Arc::clone(&writing) };
+        let (asked, waiting) = mpsc::unbounded_channel();
+        let thread = match runner {
+            Runner::Runtime => {
+                tokio::spawn(work.run(waiting));
+                None
+            }
+            Runner::Threads => {
+                let failed =
+                    |source| StoreError::File { path: dir.to_owned(), doing: "flushed by a thread", source };
+                // It only waits on the channel.
+                let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(failed)?;
+                let thread = std::thread::Builder::new().name("store-flush".to_owned());
+                Some(thread.spawn(move || runtime.block_on(work.run(waiting))).map_err(failed)?)
+            }
         };
-        let file = File::open(&path).map_err(failed("opened"))?;
-        let work = Work { db, file, path: path.clone(), marks, took, writing: Arc::new(Writing::new()) };
-        work.flush()?;
-        let writing = Arc::clone(&work.writing);
-        let (asked, waiting) = mpsc::channel();
-        let thread = std::thread::Builder::new().name("store-flush".to_owned());
-        let thread = thread.spawn(move || work.run(&waiting)).map_err(failed("flushed by a thread"))?;
-        Ok(Self { asked: Some(asked), thread: Some(thread), writing })
+        Ok(Self { asked: Some(asked), thread, writing })
     }
 
     /// Waits until everything that was written before the call is durable.
@@ -108,9 +108,9 @@ impl Flusher {
         self.writing.durable()
     }
 
-    /// Only a panic ends the thread before this is gone.
+    /// Only a panic ends the worker before this is gone.
     fn ask(&self, asked: Asked) -> Result<(), StoreError> {
-        let sent = self.asked.as_ref().is_some_and(|thread| thread.send(asked).is_ok());
+        let sent = self.asked.as_ref().is_some_and(|worker| worker.send(asked).is_ok());
         if sent { Ok(()) } else { Err(StoreError::NoFlusher) }
     }
 }
@@ -126,23 +126,23 @@ impl Drop for Flusher {
     }
 }
 
-/// What the thread holds.
+/// What the worker holds.
 struct Work {
-    db: sled::Db,
-    file: File,
-    path: PathBuf,
+    engine: Arc<dyn Engine>,
+    dir: PathBuf,
     marks: MarkFile,
     took: Histogram,
     writing: Arc<Writing>,
 }
 
 impl Work {
-    fn run(mut self, waiting: &mpsc::Receiver<Asked>) {
-        while let Ok(first) = waiting.recv() {
+    async fn run(mut self, mut waiting: mpsc::UnboundedReceiver<Asked>) {
+        while let Some(first) = waiting.recv().await {
             // Whoever asks from here on may have written after the flush has begun: the next one is theirs.
-            let all: Vec<Asked> = std::iter::once(first).chain(waiting.try_iter()).collect();
+            let all: Vec<Asked> =
+                std::iter::once(first).chain(std::iter::from_fn(|| waiting.try_recv().ok())).collect();
             let mark = all.iter().fold(self.marks.mark(), reached);
-            let flushed = self.flush().and_then(|()| self.mark(mark));
+            let flushed = self.flush().await.and_then(|()| self.mark(mark));
             for asked in all {
                 match asked {
                     // Whoever asked may have been dropped.
@@ -153,17 +153,16 @@ impl Work {
         }
     }
 
-    fn flush(&self) -> Result<(), Failed> {
+    async fn flush(&self) -> Result<(), Failed> {
         let begun = Instant::now();
-        self.db.flush().map_err(Failed::Engine)?;
-        let synced = self.file.sync_data();
+        let flushed = self.engine.flush().await;
         self.took.observe(begun.elapsed().as_secs_f64());
-        synced.map_err(|error| Failed::File(self.path.clone(), "synced", Arc::new(error)))
+        flushed.map_err(Failed::Engine)
     }
 
     /// Only of what is on disk.
     fn mark(&mut self, mark: Mark) -> Result<(), Failed> {
-        let failed = |error| Failed::File(self.path.clone(), "marked", Arc::new(error));
+        let failed = |error| Failed::File(self.dir.clone(), "marked", Arc::new(error));
         self.marks.write(mark).map_err(failed)
     }
 }

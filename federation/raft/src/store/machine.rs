@@ -152,8 +152,7 @@ pub(crate) struct SnapshotBuilder {
 impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     async fn build_snapshot(&mut self) -> Result<Snapshot<TypeConfig>, StorageError> {
         let body = Arc::clone(&self.body);
-        let encoded = tokio::task::spawn_blocking(move || body.encode()).await;
-        let encoded = encoded.unwrap_or_else(|join| std::panic::resume_unwind(join.into_panic()));
+        let encoded = self.snapshots.runner().beside(move || body.encode()).await;
         let data = encoded.map_err(snapshot(ErrorVerb::Write))?;
         self.snapshots.save(&self.meta, &data).await.map_err(snapshot(ErrorVerb::Write))?;
         Ok(Snapshot { meta: self.meta.clone(), snapshot: Box::new(Cursor::new(data)) })

@@ -6,16 +6,14 @@
 //! a server that started then could undo what a majority has agreed on. The mark is written once a flush has ended, so
 //! it never promises too much. It is synced once a second: a power cut may take it back that far.
 
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::engine::Sectors;
 use crate::types::Vote;
 
-/// The file, beside the engine's directory.
-const FILE: &str = "raft.mark";
 /// Two slots in turn, each in a sector of its own: one is whole whatever happens to the other.
 const SLOT: u64 = 512;
 /// Sequence, term, voter, whether committed, last index; then a checksum of these.
@@ -34,29 +32,27 @@ pub(super) struct Mark {
 /// The file, open.
 #[derive(Debug)]
 pub(super) struct MarkFile {
-    file: File,
+    file: Box<dyn Sectors>,
     sequence: u64,
     mark: Mark,
     synced: Option<Instant>,
 }
 
 impl MarkFile {
-    /// Opens the file in `dir`; makes it if `create`.
-    pub(super) fn open(dir: &Path, create: bool) -> io::Result<Self> {
-        let path = dir.join(FILE);
-        let file = OpenOptions::new().read(true).write(true).create(create).truncate(false).open(path)?;
+    /// Reads `file`; begins it if `create`.
+    pub(super) fn open(file: Box<dyn Sectors>, create: bool) -> io::Result<Self> {
         let read = |slot: u64| {
             let mut bytes = [0; LENGTH + 4];
             // Shorter at first.
-            file.read_exact_at(&mut bytes, slot * SLOT).ok().and_then(|()| decode(&bytes))
+            file.read_at(&mut bytes, slot * SLOT).ok().and_then(|()| decode(&bytes))
         };
         let found = [read(0), read(1)].into_iter().flatten().max_by_key(|(sequence, _)| *sequence);
         let (sequence, mark) = match found {
             Some(found) => found,
             None if create => {
                 let nothing = Mark::default();
-                file.write_all_at(&encode(0, &nothing), 0)?;
-                file.sync_all()?;
+                file.write_at(&encode(0, &nothing), 0)?;
+                file.sync()?;
                 (0, nothing)
             }
             None => {
@@ -80,7 +76,7 @@ impl MarkFile {
         if mark != self.mark {
             self.sequence += 1;
             self.mark = mark;
-            self.file.write_all_at(&encode(self.sequence, &mark), (self.sequence % 2) * SLOT)?;
+            self.file.write_at(&encode(self.sequence, &mark), (self.sequence % 2) * SLOT)?;
         }
         if takes_back || self.synced.is_none_or(|synced| synced.elapsed() >= SYNC_EVERY) {
             self.sync()?;
@@ -91,7 +87,7 @@ impl MarkFile {
     /// Makes what was written durable.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         self.synced = Some(Instant::now());
-        self.file.sync_data()
+        self.file.sync()
     }
 }
 
@@ -123,6 +119,7 @@ fn decode(bytes: &[u8]) -> Option<(u64, Mark)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::engine::{Directory, Disk};
 
     fn mark(last: u64) -> Mark {
         Mark { vote: Vote::new_committed(7, 3), last }
@@ -131,19 +128,21 @@ mod tests {
     #[test]
     fn the_last_one_counts_and_a_torn_one_leaves_the_one_before() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(MarkFile::open(dir.path(), false).is_err(), "it is not made by itself");
-        let mut file = MarkFile::open(dir.path(), true).unwrap();
+        let disk = Directory::open(dir.path().to_owned()).unwrap();
+        let open = |create| disk.sectors(create).and_then(|sectors| MarkFile::open(sectors, create));
+        assert!(open(false).is_err(), "it is not made by itself");
+        let mut file = open(true).unwrap();
         assert_eq!(file.mark(), Mark::default());
-        assert_eq!(MarkFile::open(dir.path(), false).unwrap().mark(), Mark::default());
+        assert_eq!(open(false).unwrap().mark(), Mark::default());
         for last in [4, 5] {
             file.write(mark(last)).unwrap();
         }
-        assert_eq!(MarkFile::open(dir.path(), false).unwrap().mark(), mark(5));
+        assert_eq!(open(false).unwrap().mark(), mark(5));
         // The second was written to the first slot.
-        file.file.write_all_at(&[9], 3).unwrap();
-        assert_eq!(MarkFile::open(dir.path(), false).unwrap().mark(), mark(4));
-        file.file.write_all_at(&[9], SLOT + 3).unwrap();
-        let error = MarkFile::open(dir.path(), false).unwrap_err();
+        file.file.write_at(&[9], 3).unwrap();
+        assert_eq!(open(false).unwrap().mark(), mark(4));
+        file.file.write_at(&[9], SLOT + 3).unwrap();
+        let error = open(false).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     }
 

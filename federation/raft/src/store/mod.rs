@@ -2,12 +2,13 @@
 //!
 //! The rules that openraft sets for a store (`RaftLogStorage`, "To ensure correctness") are upheld here: the vote and
 //! the entries of an append are on disk before they are acknowledged, the log has no holes, and writes happen in order.
-//! sled is named in `db.rs`, `flush.rs`, `snapshot.rs` and `error.rs` only.
+//! sled is named in `engine/sled.rs` only.
 
 pub(crate) mod catalogue;
 pub(crate) mod codec;
 pub(crate) mod db;
 pub(crate) mod durable;
+pub(crate) mod engine;
 pub(crate) mod error;
 mod flush;
 pub(crate) mod identity;

@@ -1,12 +1,13 @@
 //! Opening a data directory: everything in it is read and judged before anything is served from it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::catalogue::Catalogue;
 use super::db::Db;
+use super::engine::{Directory, Disk};
 use super::error::StoreError;
 use super::identity::StoreIdentity;
 use super::log::LogStore;
@@ -32,20 +33,26 @@ pub(crate) async fn open(
 ) -> Result<Store, StoreError> {
     let flushes = metrics.flush.clone();
     let path = dir.clone();
-    let opened = tokio::task::spawn_blocking(move || open_now(&dir, &identity, ring, flushes)).await;
+    let opened = tokio::task::spawn_blocking(move || {
+        let made = Directory::open(dir.clone());
+        let disk = made.map_err(|source| StoreError::File { path: dir, doing: "created", source })?;
+        open_now(&disk, &identity, ring, flushes)
+    })
+    .await;
     // The engine panics over some damages. Nothing was served from it yet, and nothing will be.
     opened.unwrap_or_else(|_| {
         Err(StoreError::damaged(&path, "what the storage engine must have to read its file".to_owned()))
     })
 }
 
-fn open_now(
-    dir: &Path,
+/// Opens or creates what is on `disk`, here and now.
+pub(crate) fn open_now(
+    disk: &dyn Disk,
     identity: &StoreIdentity,
     ring: usize,
     flushes: Histogram,
 ) -> Result<Store, StoreError> {
-    let db = Db::open(dir, identity, flushes)?;
+    let db = Db::open(disk, identity, flushes)?;
     let log = LogStore::open(db.clone(), identity.server)?;
     let catalogue = Arc::new(Catalogue::new(ring));
     let snapshots = SnapshotStore::new(db.clone());

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::codec::{CodecError, decode, encode};
 use super::db::Db;
+use super::engine::{Runner, Write};
 use super::error::StoreError;
 use crate::types::SnapshotMeta;
 
@@ -53,14 +54,17 @@ impl SnapshotStore {
         Self { db, saving: Mutex::new(()) }
     }
 
+    /// On what a snapshot is encoded.
+    pub(super) fn runner(&self) -> Runner {
+        self.db.runner()
+    }
+
     /// The last snapshot saved.
     pub(crate) fn load(&self) -> Result<Option<(SnapshotMeta, Vec<u8>)>, StoreError> {
         let Some(Stored { meta, pieces, checksum }) = self.stored()? else { return Ok(None) };
         let mut data = Vec::new();
         for piece in 0..pieces {
-            let found =
-                self.db.snapshot.get(key(piece)).map_err(StoreError::engine("reading the snapshot"))?;
-            data.extend_from_slice(&found.unwrap_or_default());
+            data.extend(self.db.piece(&key(piece))?.unwrap_or_default());
         }
         if crc32fast::hash(&data) != checksum {
             let what = "snapshot".to_owned();
@@ -78,25 +82,25 @@ impl SnapshotStore {
             if before.as_ref().is_some_and(|before| before.meta.last_log_id > meta.last_log_id) {
                 return Ok(());
             }
-            let mut batch = sled::Batch::default();
+            let mut writes: Vec<Write> = Vec::new();
             let mut pieces = 0;
             for piece in data.chunks(PIECE) {
-                batch.insert(key(pieces), piece);
+                writes.push((key(pieces), Some(piece.to_vec())));
                 pieces += 1;
             }
             for left in pieces..before.map_or(0, |before| before.pieces) {
-                batch.remove(key(left));
+                writes.push((key(left), None));
             }
             let stored = Stored { meta: meta.clone(), pieces, checksum: crc32fast::hash(data) };
             let stored = encode(&stored).map_err(|source| StoreError::Encode { what: "snapshot", source })?;
-            batch.insert(META, stored);
-            self.db.snapshot.apply_batch(batch).map_err(StoreError::engine("writing the snapshot"))?;
+            writes.push((META.into(), Some(stored)));
+            self.db.put_pieces(writes)?;
         }
         self.db.flush().await
     }
 
     fn stored(&self) -> Result<Option<Stored>, StoreError> {
-        let found = self.db.snapshot.get(META).map_err(StoreError::engine("reading the snapshot"))?;
+        let found = self.db.piece(META.as_bytes())?;
         let meta = found.map(|bytes| decode(&bytes));
         meta.transpose()
             .map_err(|source| StoreError::Corrupt { what: "snapshot description".to_owned(), source })

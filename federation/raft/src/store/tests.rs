@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::catalogue::Catalogue;
 use super::db::Db;
 use super::durable::Writing;
+use super::engine::Directory;
 use super::error::StoreError;
 use super::identity::StoreIdentity;
 use super::log::LogStore;
@@ -26,7 +27,8 @@ fn identity() -> StoreIdentity {
 }
 
 fn open_db(dir: &Path, identity: &StoreIdentity) -> Result<Db, StoreError> {
-    Db::open(dir, identity, Metrics::default().flush)
+    let disk = Directory::open(dir.to_owned()).unwrap();
+    Db::open(&disk, identity, Metrics::default().flush)
 }
 
 fn open(dir: &Path) -> Result<(LogStore, StateMachine, Arc<Catalogue>), StoreError> {

@@ -1,0 +1,80 @@
+//! What a server stands on: its disk, its way to the others, its clocks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use federation_model::{ServerId, TrustDomain};
+
+use super::{Clock, StartError, Timing};
+use crate::metrics::Metrics;
+use crate::peer::server::RaftService;
+use crate::peer::transport::{Call, NoAnswer, Transport};
+use crate::store::engine::Disk;
+use crate::store::identity::StoreIdentity;
+use crate::store::open::{Store, open_now};
+use crate::types::Member;
+
+/// What a server needs that stands on other seams than the real ones: a simulation's.
+#[derive(Debug)]
+pub struct Seams {
+    /// Which server this is.
+    pub id: ServerId,
+    /// The clusterset.
+    pub clusterset: TrustDomain,
+    /// The first voters, this one included.
+    pub members: BTreeMap<ServerId, Member>,
+    /// What it must not forget.
+    pub disk: Arc<dyn Disk>,
+    /// The way to the others.
+    pub transport: Arc<dyn Transport>,
+    /// How patient it is with the others.
+    pub timing: Timing,
+    /// What time it is for this server.
+    pub clock: Clock,
+    /// Changes kept for watchers that fell behind.
+    pub changes: usize,
+    /// What is measured meanwhile.
+    pub metrics: Metrics,
+}
+
+/// A server with its store open.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) id: ServerId,
+    pub(super) clusterset: TrustDomain,
+    pub(super) members: BTreeMap<ServerId, Member>,
+    pub(super) store: Store,
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) timing: Timing,
+    pub(super) clock: Clock,
+    pub(super) metrics: Metrics,
+}
+
+impl Seams {
+    pub(super) fn open(self) -> Result<Parts, StartError> {
+        let Self { id, clusterset, members, disk, transport, timing, clock, changes, metrics } = self;
+        if !members.contains_key(&id) {
+            return Err(StartError::NotAMember(id));
+        }
+        let identity = StoreIdentity { clusterset: clusterset.clone(), server: id };
+        let store = open_now(disk.as_ref(), &identity, changes, metrics.flush.clone())?;
+        Ok(Parts { id, clusterset, members, store, transport, timing, clock, metrics })
+    }
+}
+
+/// Where calls of the other servers arrive that did not come by the real port.
+#[derive(Clone)]
+pub struct PeerPort(pub(super) RaftService);
+
+impl PeerPort {
+    /// Answers one call.
+    pub async fn answer(&self, call: Call, payload: &[u8]) -> Result<Vec<u8>, NoAnswer> {
+        self.0.answer(call, payload).await.map_err(|error| NoAnswer::Failed(Box::new(error)))
+    }
+}
+
+impl std::fmt::Debug for PeerPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PeerPort").finish_non_exhaustive()
+    }
+}
