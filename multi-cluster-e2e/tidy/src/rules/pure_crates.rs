@@ -7,10 +7,11 @@ use crate::tests_in::tests_begin;
 use crate::workspace::Member;
 
 /// The pure crates, by name and by directory.
-const PURE: [(&str, &str); 3] = [
+const PURE: [(&str, &str); 4] = [
     ("federation-model", "federation/model/"),
     ("agent-plan", "agent/plan/"),
     ("east-west-gateway-route", "east-west-gateway/route/"),
+    ("multi-cluster-e2e-history", "multi-cluster-e2e/history/"),
 ];
 
 /// Crates that bring a runtime, sockets or randomness.
