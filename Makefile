@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test bench setup envoy kubernetes build fmt lint deny clean kind kind-down images conformance
+.PHONY: help lab test torture bench setup envoy kubernetes build fmt lint deny clean kind kind-down images conformance
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,10 @@ test: setup ## Set up, then formatting, lints, all tests, and tours of a real la
 	$(CARGO) test --locked --workspace
 	$(TARGET)/debug/isthmus-lab check --require-envoy $(ARGS)
 	@deploy/kind/test.sh --from $(TARGET)/debug
+
+torture: ## Kill, stop and cut off real servers under load, and check what clients were told: make torture ROUNDS=100 ARGS="--servers 5"
+	$(CARGO) build --locked -p multi-cluster-e2e-torture -p multi-cluster-e2e-lab -p federation-server -p federation-cli
+	$(TARGET)/debug/isthmus-torture --rounds $(or $(ROUNDS),100) $(ARGS)
 
 bench: envoy ## Measure, with release builds, and print figures
 	$(CARGO) build --locked --release --workspace --bins

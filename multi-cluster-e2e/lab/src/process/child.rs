@@ -96,6 +96,11 @@ impl Running {
         // A closed channel means that the process has ended: then there is nothing to do.
         let _ = self.signals.send(signal).await;
     }
+
+    /// For signals that outlive this borrow.
+    pub(super) fn sender(&self) -> mpsc::Sender<Signal> {
+        self.signals.clone()
+    }
 }
 
 async fn own(mut child: Child, mut orders: mpsc::Receiver<Signal>, status: watch::Sender<Status>) {
@@ -108,7 +113,7 @@ async fn own(mut child: Child, mut orders: mpsc::Receiver<Signal>, status: watch
                 return;
             }
             Some(signal) = orders.recv() => {
-                asked = true;
+                asked |= matches!(signal, Signal::SIGTERM | Signal::SIGKILL);
                 if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
                     // Fails only if it has just ended, and then `wait` is about to say so.
                     let _ = kill(Pid::from_raw(pid), signal);

@@ -87,6 +87,25 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Stops a process where it stands: it keeps everything and does nothing. One that does not run is no error.
+    pub async fn pause(&self, name: &str) -> anyhow::Result<()> {
+        self.signal(name, Signal::SIGSTOP).await
+    }
+
+    /// Lets a paused process go on.
+    pub async fn resume(&self, name: &str) -> anyhow::Result<()> {
+        self.signal(name, Signal::SIGCONT).await
+    }
+
+    async fn signal(&self, name: &str, signal: Signal) -> anyhow::Result<()> {
+        let order = self.lock().managed(name)?.running.as_ref().map(Running::sender);
+        if let Some(order) = order {
+            // Closed once the process has ended: then there is nobody to signal.
+            let _ = order.send(signal).await;
+        }
+        Ok(())
+    }
+
     /// Ends every process, all at the same time.
     pub async fn stop_all(&self) {
         let names: Vec<String> = self.lock().processes.keys().cloned().collect();

@@ -8,5 +8,7 @@ mod end_to_end_mode;
 mod foreign_data;
 mod lab_life;
 mod restart_without_servers;
+mod rolling_restart;
 mod second_agent;
+mod torture;
 mod tour;
