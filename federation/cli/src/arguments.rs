@@ -16,6 +16,8 @@ Examples:
   isthmus token create --cluster north --format secret | kubectl apply -f -
   isthmus ca init --clusterset lab --out ./ca
   isthmus members -o json
+  isthmus audit --follow
+  isthmus snapshot save catalogue.backup
 
 Where the servers are and who is asking may be given by ISTHMUS_SERVERS and ISTHMUS_IDENTITY.
 
@@ -26,6 +28,14 @@ Exit codes:
   3  no server could be reached
   4  the servers do not accept this identity
   5  what was asked for does not exist";
+
+const SNAPSHOT_EXAMPLES: &str = "\
+Examples:
+  isthmus snapshot save catalogue.backup
+  isthmus snapshot inspect catalogue.backup -o json
+
+Into new servers, at whatever addresses, of the same clusterset and certificate authority; the same file on each:
+  isthmus snapshot restore catalogue.backup --data-dir /var/lib/isthmus";
 
 /// Asks a clusterset's federation servers.
 #[derive(Debug, Parser)]
@@ -82,6 +92,23 @@ pub enum Verb {
     },
     /// The federation servers.
     Members,
+    /// Who changed what, and when: the last changes, oldest first.
+    ///
+    /// The servers keep the last 8,192 changes, and besides them as many comings and goings of endpoints.
+    Audit {
+        /// Only changes after the one with this number.
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        after: u64,
+        /// At most so many, the newest.
+        #[arg(long, value_name = "COUNT", default_value_t = 100)]
+        last: usize,
+        /// Go on with changes as they come, until interrupted. With -o json: one document a line.
+        #[arg(long, conflicts_with = "last")]
+        follow: bool,
+    },
+    /// Backups of the catalogue.
+    #[command(subcommand)]
+    Snapshot(Snapshot),
     /// Certificates of the clusterset itself; no server is asked.
     #[command(subcommand)]
     Ca(Ca),
@@ -117,6 +144,30 @@ pub enum Token {
         /// The name of the Secret.
         #[arg(long, default_value = "isthmus-join", value_parser = parse_label)]
         name: String,
+    },
+}
+
+/// What may be done with backups.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+#[command(after_help = SNAPSHOT_EXAMPLES)]
+pub enum Snapshot {
+    /// Saves everything that was acknowledged until now into a file, and reads it back.
+    Save {
+        /// Must not be there yet.
+        file: PathBuf,
+    },
+    /// Reads a file whole, and says what is in it. No server is asked.
+    Inspect {
+        /// A file that `snapshot save` made.
+        file: PathBuf,
+    },
+    /// Puts a backup into the empty data directory of a new server, which begins with it. No server is asked.
+    Restore {
+        /// A file that `snapshot save` made.
+        file: PathBuf,
+        /// `data_dir` of the new server.
+        #[arg(long, value_name = "DIR")]
+        data_dir: PathBuf,
     },
 }
 

@@ -4,8 +4,9 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
-use federation_api::federation::{Member, StatusResponse};
+use federation_api::federation::{AuditRecord, Member, StatusResponse};
 use federation_client::admin_client::CreatedToken;
+use federation_client::admin_streams::StreamError;
 use federation_client::{AdminClient, ClientError, Servers, Timing};
 use federation_model::bundle::AuthorityDer;
 use federation_model::{Bundle, ClusterId};
@@ -94,6 +95,37 @@ impl Federation {
     /// A one-time join token.
     pub async fn create_token(&self, cluster: &ClusterId, ttl: u64) -> Result<CreatedToken, Failure> {
         self.or_why(self.client.create_token(cluster, ttl).await).await
+    }
+
+    /// The changes after a number, in their order.
+    pub async fn audit(
+        &self,
+        after: u64,
+        take: impl FnMut(AuditRecord) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.taken(self.client.audit(after, take).await).await
+    }
+
+    /// The same, and then changes as they come.
+    pub async fn follow_audit(
+        &self,
+        after: u64,
+        take: impl FnMut(AuditRecord) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.taken(self.client.follow_audit(after, take).await).await
+    }
+
+    /// The whole catalogue, as the bytes of a backup.
+    pub async fn backup(&self, take: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
+        self.taken(self.client.backup(take).await).await
+    }
+
+    async fn taken(&self, outcome: Result<(), StreamError<Failure>>) -> Result<(), Failure> {
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(StreamError::Taker(failure)) => Err(failure),
+            Err(StreamError::Client(error)) => self.or_why(Err(error)).await,
+        }
     }
 
     /// The answer, or why there is none. Where nobody answers it is asked whether that is a matter of trust.

@@ -7,6 +7,7 @@ mod sample;
 use federation_api::federation::{Member, MemberRole, StatusResponse};
 use federation_cli::failure::Kind;
 use federation_cli::output::Report;
+use federation_cli::verbs::audit::{Audit, Line};
 use federation_cli::verbs::clusters;
 use federation_cli::verbs::explain::{self, Outcome};
 use federation_cli::verbs::members::Members;
@@ -95,6 +96,25 @@ fn members_come_by_id() {
         member(2, MemberRole::Follower, None),
     ]);
     insta::assert_snapshot!("members", both(&members));
+}
+
+#[test]
+fn the_audit_says_who_did_what_to_what() {
+    let line = |number, actor: &str, action: &str, subject: &str| Line {
+        number,
+        revision: 100 + number,
+        at_unix_millis: 1_800_000_000_000,
+        actor: actor.to_owned(),
+        action: action.to_owned(),
+        subject: subject.to_owned(),
+    };
+    let audit = Audit {
+        changes: vec![
+            line(7, "operator ana", "token_created", "north"),
+            line(12, "agent of north", "cluster_registered", ""),
+        ],
+    };
+    insta::assert_snapshot!("audit", both(&audit));
 }
 
 #[test]

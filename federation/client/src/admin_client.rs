@@ -6,6 +6,7 @@ use federation_api::federation as wire;
 use federation_model::{Bundle, ClusterId, FederationView, Item, Revision, UnixMillis};
 use federation_trust::{BundleSet, Identity, SharedBundles, SharedIdentity};
 use rustls::ClientConfig;
+use tonic::transport::Channel;
 
 use crate::dial::{admin, call, channel, first_answer, mutual};
 use crate::error::ClientError;
@@ -49,6 +50,14 @@ impl AdminClient {
         let (bundles, _) = BundleSet::from_bundles([bundle]);
         let tls = mutual(SharedIdentity::new(identity), SharedBundles::new(bundles), &bundle.trust_domain)?;
         Ok(Self { servers, tls, timing })
+    }
+
+    pub(crate) fn timing(&self) -> &Timing {
+        &self.timing
+    }
+
+    pub(crate) fn channel(&self, server: &str) -> Channel {
+        channel(&self.timing, server, &self.tls)
     }
 
     /// The servers that are asked.

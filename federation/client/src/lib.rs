@@ -8,12 +8,13 @@
 //!
 //! Reading order: [`timing`], [`servers`] and `dial` → [`error`] → [`mod@join`] and [`renew`] → [`publish`] (desired set →
 //! ledger → stream), [`watch`] (stream → assembler → view), [`report`] → [`last_known_good`] → [`agent_client`], which
-//! runs them → [`admin_client`].
+//! runs them → [`admin_client`] and [`admin_streams`].
 //!
 //! Tests: the ledger, the assembler and the file format have theirs beside them, without a network; `tests/agent.rs`,
 //! `tests/joining.rs` and `tests/operator.rs` run against in-process servers over real TLS.
 
 pub mod admin_client;
+pub mod admin_streams;
 pub mod agent_client;
 mod dial;
 pub mod error;

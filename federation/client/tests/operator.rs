@@ -3,6 +3,9 @@
 
 mod support;
 
+use std::convert::Infallible;
+
+use federation_client::admin_streams::StreamError;
 use federation_client::{AdminClient, ClientError, Servers};
 use federation_model::{Bundle, Item, Revision, UnixMillis};
 use federation_trust::infra::admin_id;
@@ -67,4 +70,37 @@ async fn a_server_of_another_authority_is_not_asked() {
     let server = impostor.start(1).await;
     let error = client(&federation, servers(&[&server]), operator(&federation)).status().await.unwrap_err();
     assert!(error.chain().contains("UnknownIssuer"), "{}", error.chain());
+}
+
+#[tokio::test]
+async fn a_long_answer_is_taken_whole_and_a_follower_misses_nothing_when_a_stream_breaks() {
+    let federation = Federation::new();
+    let server = federation.start(1).await;
+    let client = client(&federation, servers(&[&server]), operator(&federation));
+
+    let mut backup = Vec::new();
+    let taken = client.backup(|piece| {
+        backup.extend_from_slice(piece);
+        Ok::<_, Infallible>(())
+    });
+    taken.await.unwrap();
+    assert_eq!(backup, b"one two");
+    let full = client.backup(|_| Err("the disk is full")).await.unwrap_err();
+    assert!(matches!(full, StreamError::Taker("the disk is full")));
+
+    let mut numbers = Vec::new();
+    let taken = client.audit(7, |record| {
+        numbers.push(record.number);
+        Ok::<_, Infallible>(())
+    });
+    taken.await.unwrap();
+    assert_eq!(numbers, [8, 9]);
+    // This server breaks off after two.
+    let mut numbers = Vec::new();
+    let followed = client.follow_audit(0, |record| {
+        numbers.push(record.number);
+        if numbers.len() < 7 { Ok(()) } else { Err("enough") }
+    });
+    assert!(matches!(followed.await, Err(StreamError::Taker("enough"))));
+    assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7]);
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::{Operation, Operator};
 use crate::bundle::Bundle;
 use crate::cluster::Gateway;
 use crate::export::Export;
@@ -74,6 +75,9 @@ pub enum Command {
         cluster: ClusterId,
         /// When it becomes worthless.
         expires: UnixMillis,
+        /// Who makes it; absent in entries of versions that did not say.
+        #[serde(default)]
+        by: Option<Operator>,
     },
     /// Uses a join token.
     RedeemToken {
@@ -83,6 +87,13 @@ pub enum Command {
         cluster: ClusterId,
         /// The joiner's key.
         key: KeyHash,
+    },
+    /// An operator did something to the servers: changes nothing but the audit.
+    Operated {
+        /// Who.
+        by: Operator,
+        /// What.
+        operation: Operation,
     },
 }
 

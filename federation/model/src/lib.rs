@@ -7,7 +7,7 @@
 //! hash map reach a result. Time and ids come in as values, stamped by the Raft leader.
 //!
 //! Reading order: [`ids`], [`trust_domain`] and [`spiffe_id`] → the nouns [`cluster`], [`export`], [`endpoint`], [`ip_family`], [`bundle`], [`vip`],
-//! [`token`] → [`command`] and [`rejection`] → [`state`] → [`item`] and [`view`] (what one cluster sees) →
+//! [`token`] → [`command`] and [`rejection`] → [`state`], with [`audit`] and [`backup`] → [`item`] and [`view`] (what one cluster sees) →
 //! [`import`] and [`failover`] (what it makes of that) → [`data_plane`] (what its proxies do about it). [`ascending`] is
 //! how sorted maps are read side by side.
 //!
@@ -15,6 +15,8 @@
 //! exercised by the property test in `tests/apply_laws.rs`.
 
 pub mod ascending;
+pub mod audit;
+pub mod backup;
 pub mod bundle;
 pub mod cluster;
 pub mod command;
@@ -34,6 +36,8 @@ pub mod trust_domain;
 pub mod view;
 pub mod vip;
 
+pub use audit::{Audit, Operator};
+pub use backup::Backup;
 pub use bundle::Bundle;
 pub use cluster::{Cluster, Gateway, Lease};
 pub use command::{Batch, Command};

@@ -125,7 +125,7 @@ fn command() -> impl Strategy<Value = Command> {
         3 => (cluster(), instance(), bundle())
             .prop_map(|(cluster, instance, bundle)| Command::PutBundle { cluster, instance, bundle }),
         1 => (token_hash(), cluster(), 0..60_000u64).prop_map(|(hash, cluster, expires)| {
-            Command::CreateToken { hash, cluster, expires: UnixMillis(expires) }
+            Command::CreateToken { hash, cluster, expires: UnixMillis(expires), by: None }
         }),
         2 => (token_hash(), cluster(), 0..3u8).prop_map(|(hash, cluster, key)| {
             Command::RedeemToken { hash, cluster, key: KeyHash([key; 32]) }

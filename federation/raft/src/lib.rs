@@ -10,7 +10,7 @@
 //! Reading order, which is the way of a write: [`Node`] → `node/propose.rs` (queue) → `node/commit.rs` (group, forward) → `peer/` (to the
 //! leader, and from it to the others) → `store/log.rs` (to disk) → `store/machine.rs` and `store/catalogue.rs` (applied,
 //! and readable). Beside it: `store/open.rs` and `store/db.rs` (the data directory), `store/flush.rs`, `store/durable.rs` and
-//! `store/mark.rs` (what is on disk, and how that is known), `store/snapshot.rs`, `node/leases.rs`. What all of it stands on can be
+//! `store/mark.rs` (what is on disk, and how that is known), `store/snapshot.rs`, `store/restore.rs`, `node/leases.rs`. What all of it stands on can be
 //! exchanged, for a simulation: [`seams`] (`store/engine/`, `peer/transport.rs`, `node/clock.rs`).
 //!
 //! Tests: `store/tests.rs` runs openraft's own conformance suite, `store/tests/damage.rs` damages files; `tests/group.rs` runs three servers over real mTLS.

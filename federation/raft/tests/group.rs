@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use federation_kit::testing::eventually;
-use federation_model::{ClusterId, Command, Lease, Revision, ServerId, TokenHash, UnixMillis};
+use federation_model::{Backup, ClusterId, Command, Lease, Revision, ServerId, TokenHash, UnixMillis};
 use federation_raft::{MemberRole, ProposeError, StartError, StoreError};
 use harness::{Group, LONG, Stranger};
 
@@ -19,6 +19,7 @@ fn token(number: u64) -> Command {
         hash: TokenHash(hash),
         cluster: "east".parse().unwrap(),
         expires: UnixMillis(u64::MAX),
+        by: None,
     }
 }
 
@@ -218,4 +219,25 @@ async fn a_stopped_server_says_so() {
     leader.shutdown().await;
     assert_eq!(leader.propose(vec![token(1)]).await, Err(ProposeError::Stopped));
     assert!(!leader.wait_applied(Revision(99), Duration::from_millis(1)).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_set_of_servers_begins_with_a_backup_and_goes_on() {
+    let old = Group::start(1).await;
+    old.leader().await.propose(vec![token(1)]).await.unwrap();
+    let state = old.leader().await.read(|state, _| state.clone());
+    let taken_at = state.revision();
+    old.stop().await;
+    let backup = Backup::of(state, "lab".parse().unwrap(), UnixMillis(5), "0.1.0".to_owned());
+
+    let group = Group::founded_with(3, &backup.to_bytes().unwrap()).await;
+    let leader = group.leader().await;
+    let committed = leader.propose(vec![token(2)]).await.unwrap();
+    assert!(committed.revision.0 > taken_at.0 + 1_000_000, "{:?}", committed.revision);
+    for id in group.ids() {
+        assert!(group.node(id).wait_applied(committed.revision, LONG).await);
+        assert_eq!(tokens(group.node(id)), BTreeSet::from([1, 2]), "{id}");
+    }
+    assert_eq!(leader.status().members.len(), 3);
+    group.stop().await;
 }

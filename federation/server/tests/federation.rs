@@ -1,6 +1,8 @@
 //! The services, on three servers in one process over real TLS.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed test may panic")]
 
+#[path = "federation/backup.rs"]
+mod backup;
 #[path = "federation/harness.rs"]
 mod harness;
 #[path = "federation/streams.rs"]

@@ -1,16 +1,18 @@
 //! One file per verb: what is asked, and the report that it makes.
 
+pub mod audit;
 pub mod ca;
 pub mod clusters;
 pub mod completions;
 pub mod explain;
 pub mod members;
 pub mod services;
+pub mod snapshot;
 pub mod status;
 pub mod token;
 pub mod version;
 
-use crate::arguments::{Arguments, Ca, Format, Token, TokenFormat, Verb};
+use crate::arguments::{Arguments, Ca, Format, Snapshot, Token, TokenFormat, Verb};
 use crate::connect::Federation;
 use crate::failure::Failure;
 use crate::output::{print, write};
@@ -29,6 +31,15 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
             report.verdict()
         }
         Verb::Members => print(&members::ask(&connect()?).await?, output),
+        Verb::Audit { after, follow: true, .. } => audit::follow(&connect()?, after, output).await,
+        Verb::Audit { after, last, follow: false } => {
+            print(&audit::ask(&connect()?, after, last).await?, output)
+        }
+        Verb::Snapshot(Snapshot::Save { file }) => print(&snapshot::save(&connect()?, &file).await?, output),
+        Verb::Snapshot(Snapshot::Inspect { file }) => print(&snapshot::inspect(&file)?, output),
+        Verb::Snapshot(Snapshot::Restore { file, data_dir }) => {
+            print(&snapshot::restore(&file, &data_dir)?, output)
+        }
         Verb::Ca(Ca::Init { clusterset, out, days }) => print(&ca::init(&clusterset, &out, days)?, output),
         Verb::Ca(Ca::Admin { clusterset, ca, name, out, days }) => {
             print(&ca::admin(&clusterset, &ca, &name, &out, days)?, output)

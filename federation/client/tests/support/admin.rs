@@ -6,10 +6,11 @@ use federation_kit::grpc::TlsPeer;
 use federation_trust::JoinTokenText;
 use federation_trust::infra::{Role, role};
 use federation_trust::verify::peer_id;
+use futures::stream;
 use tonic::{Request, Response, Status};
 
 use super::clusterset;
-use super::service::Service;
+use super::service::{Answers, Service};
 
 fn admin<T>(request: Request<T>) -> Result<T, Status> {
     let peer = request.extensions().get::<TlsPeer>().unwrap();
@@ -58,5 +59,31 @@ impl Admin for Service {
         let items = catalogue.items.values().map(|(_, item)| item.into()).collect();
         let (revision, leader_unix_millis) = (catalogue.revision, 5);
         Ok(Response::new(wire::CatalogResponse { revision, items, leader_unix_millis }))
+    }
+
+    type AuditStream = Answers<wire::AuditRecord>;
+
+    /// Says the next two numbers, and breaks off.
+    async fn audit(
+        &self,
+        request: Request<wire::AuditRequest>,
+    ) -> Result<Response<Self::AuditStream>, Status> {
+        let wire::AuditRequest { after, follow } = admin(request)?;
+        let record = |number| Ok(wire::AuditRecord { number, ..Default::default() });
+        let end = follow.then(|| Err(Status::unavailable("stopping")));
+        let records = [record(after + 1), record(after + 2)].into_iter().chain(end);
+        Ok(Response::new(Box::pin(stream::iter(records))))
+    }
+
+    type BackupStream = Answers<wire::BackupPiece>;
+
+    async fn backup(
+        &self,
+        request: Request<wire::BackupRequest>,
+    ) -> Result<Response<Self::BackupStream>, Status> {
+        admin(request)?;
+        let piece = |bytes: &[u8]| Ok(wire::BackupPiece { bytes: bytes.to_vec() });
+        let pieces = [piece(b"one "), piece(b"two")];
+        Ok(Response::new(Box::pin(stream::iter(pieces))))
     }
 }

@@ -30,7 +30,7 @@ pub(crate) struct Service {
     pub(crate) addresses: Vec<String>,
 }
 
-type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+pub(super) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl Service {
     fn chain(&self, csr: &[u8], id: &SpiffeId) -> Result<Vec<Vec<u8>>, Status> {

@@ -1,6 +1,7 @@
 //! The state machine's step. Total and deterministic: the same entries give the same state on every server.
 
 use super::State;
+use super::recording::Recording;
 use crate::bundle::{Bundle, MAX_AUTHORITIES, MAX_AUTHORITY_BYTES};
 use crate::cluster::{Cluster, LEASE_MILLIS, Lease, MAX_GATEWAYS};
 use crate::command::{Batch, Command, Registration};
@@ -25,10 +26,16 @@ pub struct Applied {
 impl State {
     /// Applies the entry at `revision`. A rejected command changes nothing; the others of its batch still count.
     pub fn apply(&mut self, revision: Revision, batch: &Batch) -> Applied {
-        let mut changed = Vec::new();
-        let step = |command| self.step(batch.at, command, &mut changed);
-        let outcomes = batch.commands.iter().map(step).collect();
         self.revision = revision;
+        let (mut outcomes, mut changed) = (Vec::new(), Vec::new());
+        for command in &batch.commands {
+            let (recording, before) = (Recording::of(self, command), changed.len());
+            let outcome = self.step(batch.at, command, &mut changed);
+            if outcome.is_ok() {
+                self.record(batch.at, recording, changed.get(before..).unwrap_or_default());
+            }
+            outcomes.push(outcome);
+        }
         Applied { outcomes, changed }
     }
 
@@ -61,7 +68,7 @@ impl State {
                 put_bundle_allowed(owner, bundle)?;
                 self.put_bundle(bundle, changed)
             }
-            Command::CreateToken { hash, cluster, expires } => {
+            Command::CreateToken { hash, cluster, expires, by: _ } => {
                 // Tokens that can no longer be used are dropped here, so that their number stays bounded.
                 self.tokens.retain(|_, token| token.expires > at);
                 let token =
@@ -71,6 +78,7 @@ impl State {
                 Ok(())
             }
             Command::RedeemToken { hash, cluster, key } => self.redeem(at, hash, cluster, *key),
+            Command::Operated { .. } => Ok(()),
         }
     }
 

@@ -4,6 +4,7 @@ mod apply;
 pub mod changes;
 pub mod invariants;
 mod query;
+mod recording;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use apply::{Applied, Outcome};
 pub use changes::Changes;
 
+use crate::audit::Audit;
 use crate::bundle::Bundle;
 use crate::cluster::Cluster;
 use crate::export::Export;
@@ -33,6 +35,8 @@ pub struct State {
     exports: BTreeMap<ServiceId, BTreeMap<ClusterId, Export>>,
     #[serde(with = "tokens_as_list")]
     tokens: BTreeMap<TokenHash, JoinToken>,
+    #[serde(default)]
+    audit: Audit,
 }
 
 /// Keys that are not strings cannot be map keys in every format; each value carries its key anyway.

@@ -1,6 +1,7 @@
 //! Questions about the state. All are pure reads.
 
 use super::State;
+use crate::audit::Audit;
 use crate::bundle::Bundle;
 use crate::cluster::{Cluster, Lease};
 use crate::export::Export;
@@ -14,6 +15,11 @@ impl State {
     /// The last entry applied.
     pub fn revision(&self) -> Revision {
         self.revision
+    }
+
+    /// Who changed what.
+    pub fn audit(&self) -> &Audit {
+        &self.audit
     }
 
     /// The ranges that VIPs are given from.

@@ -1,5 +1,6 @@
 //! Tables of single steps. What holds after any sequence is in `tests/apply_laws.rs`.
 
+mod audit;
 mod exports;
 mod leases;
 mod tokens;

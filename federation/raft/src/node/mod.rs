@@ -86,7 +86,7 @@ impl Node {
         if !members.contains_key(&id) {
             return Err(StartError::NotAMember(id));
         }
-        let store = open(data_dir, store, CHANGES, &config.metrics).await?;
+        let store = open(data_dir, store, members.clone(), CHANGES, &config.metrics).await?;
         let peers = Peers::new(clusterset.clone(), identity, bundles, members.clone());
         let parts = Parts {
             id,

@@ -142,6 +142,11 @@ impl Db {
         self.flusher.durable()
     }
 
+    /// Makes everything written so far durable, and blocks meanwhile.
+    pub(super) fn flush_now(&self, doing: &'static str) -> Result<(), StoreError> {
+        self.engine.flush_now().map_err(StoreError::engine(doing))
+    }
+
     /// One small value.
     pub(super) fn get<T: DeserializeOwned>(&self, key: &'static str) -> Result<Option<T>, StoreError> {
         let found =

@@ -102,6 +102,14 @@ pub enum StoreError {
         #[source]
         source: EngineError,
     },
+    /// A backup that this server should begin with cannot be used.
+    #[error("cannot begin with the backup {path}: {problem}; put right or remove that file")]
+    Backup {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, in words.
+        problem: String,
+    },
     /// The thread that makes writes durable has panicked.
     #[error("storage can no longer be flushed to disk")]
     NoFlusher,

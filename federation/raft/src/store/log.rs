@@ -14,9 +14,9 @@ use super::error::StoreError;
 use super::flush::Reached;
 use crate::types::{Entry, LogId, StorageError, TypeConfig, Vote, node_id};
 
-const VOTE: &str = "vote";
+pub(super) const VOTE: &str = "vote";
 const COMMITTED: &str = "committed";
-const PURGED: &str = "purged";
+pub(super) const PURGED: &str = "purged";
 
 /// A lagging follower gets at most this much, in encoded bytes, with one message, unless one entry is larger.
 const READ_BYTES: usize = 1024 * 1024;

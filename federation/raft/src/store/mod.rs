@@ -16,7 +16,8 @@ pub(crate) mod log;
 pub(crate) mod machine;
 mod mark;
 pub(crate) mod open;
-pub(crate) mod snapshot;
+pub(crate) mod restore;
+mod snapshot;
 
 #[cfg(test)]
 mod tests;

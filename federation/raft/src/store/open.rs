@@ -1,8 +1,10 @@
 //! Opening a data directory: everything in it is read and judged before anything is served from it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use federation_model::ServerId;
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::catalogue::Catalogue;
@@ -12,8 +14,10 @@ use super::error::StoreError;
 use super::identity::StoreIdentity;
 use super::log::LogStore;
 use super::machine::StateMachine;
+use super::restore;
 use super::snapshot::SnapshotStore;
 use crate::metrics::Metrics;
+use crate::types::Member;
 
 /// A store, open.
 #[derive(Debug)]
@@ -24,10 +28,12 @@ pub(crate) struct Store {
     pub(crate) catalogue: Arc<Catalogue>,
 }
 
-/// Opens or creates `dir` for `identity`, beside the runtime. `ring` changes are kept for watchers.
+/// Opens or creates `dir` for `identity`, beside the runtime. `ring` changes are kept for watchers. An empty directory with a
+/// backup in it begins with that, and with `members`.
 pub(crate) async fn open(
     dir: PathBuf,
     identity: StoreIdentity,
+    members: BTreeMap<ServerId, Member>,
     ring: usize,
     metrics: &Metrics,
 ) -> Result<Store, StoreError> {
@@ -35,8 +41,13 @@ pub(crate) async fn open(
     let path = dir.clone();
     let opened = tokio::task::spawn_blocking(move || {
         let made = Directory::open(dir.clone());
-        let disk = made.map_err(|source| StoreError::File { path: dir, doing: "created", source })?;
-        open_now(&disk, &identity, ring, flushes)
+        let disk = made.map_err(|source| StoreError::File { path: dir.clone(), doing: "created", source })?;
+        let backup = restore::find(&dir, &identity.clusterset)?;
+        let db = Db::open(&disk, &identity, flushes)?;
+        if let Some(backup) = backup {
+            restore::begin(&dir, &db, backup, &members)?;
+        }
+        read(db, &identity, ring)
     })
     .await;
     // The engine panics over some damages. Nothing was served from it yet, and nothing will be.
@@ -52,7 +63,10 @@ pub(crate) fn open_now(
     ring: usize,
     flushes: Histogram,
 ) -> Result<Store, StoreError> {
-    let db = Db::open(disk, identity, flushes)?;
+    read(Db::open(disk, identity, flushes)?, identity, ring)
+}
+
+fn read(db: Db, identity: &StoreIdentity, ring: usize) -> Result<Store, StoreError> {
     let log = LogStore::open(db.clone(), identity.server)?;
     let catalogue = Arc::new(Catalogue::new(ring));
     let snapshots = SnapshotStore::new(db.clone());

@@ -9,7 +9,7 @@ use super::codec::{CodecError, decode, encode};
 use super::db::Db;
 use super::engine::{Runner, Write};
 use super::error::StoreError;
-use crate::types::SnapshotMeta;
+use crate::types::{LogId, SnapshotMeta};
 
 const META: &str = "meta";
 /// Larger values go to files of their own, which the engine does not sync.
@@ -76,27 +76,35 @@ impl SnapshotStore {
     /// Saves a snapshot unless a later one is there: the builder runs beside the state machine, which may install one
     /// from the leader, and purge the log up to it, before the builder ends.
     pub(crate) async fn save(&self, meta: &SnapshotMeta, data: &[u8]) -> Result<(), StoreError> {
-        {
-            let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = self.stored()?;
-            if before.as_ref().is_some_and(|before| before.meta.last_log_id > meta.last_log_id) {
-                return Ok(());
-            }
-            let mut writes: Vec<Write> = Vec::new();
-            let mut pieces = 0;
-            for piece in data.chunks(PIECE) {
-                writes.push((key(pieces), Some(piece.to_vec())));
-                pieces += 1;
-            }
-            for left in pieces..before.map_or(0, |before| before.pieces) {
-                writes.push((key(left), None));
-            }
-            let stored = Stored { meta: meta.clone(), pieces, checksum: crc32fast::hash(data) };
-            let stored = encode(&stored).map_err(|source| StoreError::Encode { what: "snapshot", source })?;
-            writes.push((META.into(), Some(stored)));
-            self.db.put_pieces(writes)?;
-        }
+        self.write(meta, data)?;
         self.db.flush().await
+    }
+
+    /// The same, without flushing.
+    pub(super) fn write(&self, meta: &SnapshotMeta, data: &[u8]) -> Result<(), StoreError> {
+        let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.stored()?;
+        if before.as_ref().is_some_and(|before| before.meta.last_log_id > meta.last_log_id) {
+            return Ok(());
+        }
+        let mut writes: Vec<Write> = Vec::new();
+        let mut pieces = 0;
+        for piece in data.chunks(PIECE) {
+            writes.push((key(pieces), Some(piece.to_vec())));
+            pieces += 1;
+        }
+        for left in pieces..before.map_or(0, |before| before.pieces) {
+            writes.push((key(left), None));
+        }
+        let stored = Stored { meta: meta.clone(), pieces, checksum: crc32fast::hash(data) };
+        let stored = encode(&stored).map_err(|source| StoreError::Encode { what: "snapshot", source })?;
+        writes.push((META.into(), Some(stored)));
+        self.db.put_pieces(writes)
+    }
+
+    /// The last entry in the last snapshot saved.
+    pub(super) fn last_log_id(&self) -> Result<Option<LogId>, StoreError> {
+        Ok(self.stored()?.and_then(|stored| stored.meta.last_log_id))
     }
 
     fn stored(&self) -> Result<Option<Stored>, StoreError> {

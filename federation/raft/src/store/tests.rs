@@ -50,6 +50,7 @@ fn entry(index: u64) -> Entry {
         hash: TokenHash([u8::try_from(index).unwrap(); 32]),
         cluster: "east".parse().unwrap(),
         expires: UnixMillis(u64::MAX),
+        by: None,
     };
     let batch = Batch { at: UnixMillis(index), commands: vec![command] };
     Entry { log_id: log_id(index), payload: EntryPayload::Normal(batch) }
@@ -223,3 +224,4 @@ async fn a_log_that_is_purged_does_not_grow_on_disk() {
 }
 
 mod damage;
+mod restore;

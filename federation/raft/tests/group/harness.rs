@@ -10,6 +10,7 @@ use federation_api::raft::RaftMessage;
 use federation_api::raft::raft_client::RaftClient;
 use federation_kit::grpc::{HandshakeMetrics, connect_tls};
 use federation_kit::testing::eventually;
+use federation_model::backup::RESTORE_FILE;
 use federation_model::command::Registration;
 use federation_model::{Bundle, ClusterId, Command, ServerId, SpiffeId, TrustDomain};
 use federation_raft::{Clock, Member, Metrics, Node, NodeConfig, PeerListener, StartError, Timing};
@@ -73,6 +74,15 @@ impl Group {
     }
 
     pub(crate) async fn with_snapshots_every(servers: u64, snapshot_every: u64) -> Self {
+        Self::make(servers, Timing { snapshot_every, ..Timing::default() }, None).await
+    }
+
+    /// New servers, each with a backup in its empty directory.
+    pub(crate) async fn founded_with(servers: u64, backup: &[u8]) -> Self {
+        Self::make(servers, Timing::default(), Some(backup)).await
+    }
+
+    async fn make(servers: u64, timing: Timing, backup: Option<&[u8]>) -> Self {
         let clusterset: TrustDomain = "lab".parse().unwrap();
         let authority = Authority::create(&clusterset, lifetime()).unwrap();
         let bundle = Bundle {
@@ -90,7 +100,7 @@ impl Group {
             members: BTreeMap::new(),
             nodes: BTreeMap::new(),
             dir: tempfile::tempdir().unwrap(),
-            timing: Timing { snapshot_every, ..Timing::default() },
+            timing,
         };
         let mut listeners = Vec::new();
         for id in (1..=servers).map(ServerId) {
@@ -100,6 +110,10 @@ impl Group {
             listeners.push((id, listener));
         }
         for (id, listener) in listeners {
+            if let Some(backup) = backup {
+                std::fs::create_dir_all(group.data_dir(id)).unwrap();
+                std::fs::write(group.data_dir(id).join(RESTORE_FILE), backup).unwrap();
+            }
             let node = group.node_on(id, id, listener).await.unwrap();
             group.nodes.insert(id, node);
         }

@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use federation_api::federation as wire;
 use federation_api::federation::admin_server::Admin;
-use federation_model::{ClusterId, Command, Item, State, UnixMillis};
+use federation_model::{ClusterId, Command, Item, Operator, State, UnixMillis};
 use federation_raft::MemberRole;
 use federation_trust::JoinTokenText;
 use tonic::{Code, Request, Response, Status};
 
-use super::Context;
+use super::{Answers, Context, audit, backup};
 use crate::authz;
 
 /// Life of a join token whose maker says nothing.
@@ -94,7 +94,9 @@ impl Admin for AdminService {
         };
         let token = JoinTokenText::generate(cluster.clone(), self.0.trust.ca_sha256());
         let expires = now().plus(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
-        let command = Command::CreateToken { hash: token.secret_hash(), cluster: cluster.clone(), expires };
+        let by = Some(Operator::of_certificate(&operator));
+        let command =
+            Command::CreateToken { hash: token.secret_hash(), cluster: cluster.clone(), expires, by };
         self.0.metrics.commands.inc();
         let committed =
             self.0.node.propose(vec![command]).await.map_err(|error| self.0.not_committed(&error))?;
@@ -123,6 +125,26 @@ impl Admin for AdminService {
         let items = items.iter().map(Into::into).collect();
         let leader_unix_millis = self.0.node.last_batch_at().0;
         Ok(Response::new(wire::CatalogResponse { revision: revision.0, items, leader_unix_millis }))
+    }
+
+    type AuditStream = Answers<wire::AuditRecord>;
+
+    async fn audit(
+        &self,
+        request: Request<wire::AuditRequest>,
+    ) -> Result<Response<Self::AuditStream>, Status> {
+        self.operator(&request)?;
+        Ok(Response::new(audit::audit(Arc::clone(&self.0), &request.into_inner())))
+    }
+
+    type BackupStream = Answers<wire::BackupPiece>;
+
+    async fn backup(
+        &self,
+        request: Request<wire::BackupRequest>,
+    ) -> Result<Response<Self::BackupStream>, Status> {
+        let operator = self.operator(&request)?;
+        Ok(Response::new(backup::backup(&self.0, &operator).await?))
     }
 }
 

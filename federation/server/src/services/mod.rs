@@ -1,6 +1,8 @@
 //! The gRPC services: one file per call. What they share is [`Context`].
 
 mod admin;
+mod audit;
+mod backup;
 mod join;
 mod publish;
 mod renew;

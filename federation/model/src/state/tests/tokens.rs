@@ -6,7 +6,7 @@ const KEY: KeyHash = KeyHash([1; 32]);
 const OTHER_KEY: KeyHash = KeyHash([2; 32]);
 
 fn create(hash: TokenHash, expires: u64) -> Command {
-    Command::CreateToken { hash, cluster: cluster("east"), expires: UnixMillis(expires) }
+    Command::CreateToken { hash, cluster: cluster("east"), expires: UnixMillis(expires), by: None }
 }
 
 fn redeem(name: &str, key: KeyHash) -> Command {

@@ -1,5 +1,6 @@
 //! What a damaged file does to a server that opens it: it says so, or it has everything.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::*;
@@ -49,7 +50,7 @@ async fn killed() -> (TempDir, Vec<u8>, Said) {
 
 async fn said(dir: &Path) -> Result<Said, StoreError> {
     let Store { mut log, catalogue, .. } =
-        open::open(dir.to_owned(), identity(), 100, &Metrics::default()).await?;
+        open::open(dir.to_owned(), identity(), BTreeMap::new(), 100, &Metrics::default()).await?;
     let (revision, tokens) = catalogue.read(|state, _| (state.revision(), state.tokens().count()));
     let (vote, entries) = (log.read_vote().await.unwrap(), log.try_get_log_entries(..).await.unwrap());
     Ok(Said { vote, entries, revision, tokens })
