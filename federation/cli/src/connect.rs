@@ -81,6 +81,11 @@ impl Federation {
         self.or_why(self.client.status().await).await
     }
 
+    /// How one server is. Why it does not answer is not looked into.
+    pub async fn status_of(&self, server: &str) -> Result<StatusResponse, Failure> {
+        self.client.status_of(server).await.map_err(|error| failure(&error))
+    }
+
     /// The federation servers.
     pub async fn members(&self) -> Result<Vec<Member>, Failure> {
         self.or_why(self.client.members().await).await

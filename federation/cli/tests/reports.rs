@@ -4,15 +4,16 @@
 
 mod sample;
 
-use federation_api::federation::{Member, MemberRole, StatusResponse};
+use federation_api::federation::{ExpiredCluster, Member, MemberRole, StatusResponse};
 use federation_cli::failure::Kind;
 use federation_cli::output::Report;
 use federation_cli::verbs::audit::{Audit, Line};
 use federation_cli::verbs::clusters;
 use federation_cli::verbs::explain::{self, Outcome};
 use federation_cli::verbs::members::Members;
+use federation_cli::verbs::problems::Problem;
 use federation_cli::verbs::services;
-use federation_cli::verbs::status::Status;
+use federation_cli::verbs::status::{Answer, ServerLine, Status};
 use federation_cli::verbs::token::CreatedToken;
 use federation_cli::verbs::version::Version;
 use sample::{catalogue, seen_by, service};
@@ -22,26 +23,76 @@ fn both(report: &impl Report) -> String {
     format!("{}\n{}\n", report.to_text(), serde_json::to_string_pretty(report).unwrap())
 }
 
-fn status(leader_id: Option<u64>) -> Status {
-    Status::from(StatusResponse {
+fn answer(server_id: u64, leader_id: Option<u64>) -> StatusResponse {
+    StatusResponse {
         clusterset: "lab".to_owned(),
-        server_id: 2,
+        server_id,
         leader_id,
         term: 4,
-        revision: 120,
-        last_log_index: 123,
+        revision: 12_120,
+        last_log_index: 12_123,
         version: "0.1.0".to_owned(),
         clusters: 3,
-        clusters_alive: 2,
+        clusters_alive: 3,
         exports: 5,
         watchers: 3,
-    })
+        disk_bytes: 5_400_000,
+        snapshot_index: 10_000,
+        uptime_seconds: 7_300,
+        leader_unix_millis: 1_800_000_000_000,
+        refused: [("no_certificate".to_owned(), 2), ("fenced".to_owned(), 1)].into(),
+        ..StatusResponse::default()
+    }
+}
+
+fn server(id: u64, role: &'static str, answer: Answer) -> ServerLine {
+    ServerLine { id, role, api: format!("192.0.2.{id}:7400"), answer }
+}
+
+fn up(id: u64) -> Answer {
+    Answer::Up(answer(id, Some(2)).into())
 }
 
 #[test]
-fn status_names_the_leader_or_its_absence() {
-    insta::assert_snapshot!("status", both(&status(Some(2))));
-    insta::assert_snapshot!("status_without_leader", status(None).to_text());
+fn status_of_a_federation_that_is_well() {
+    let servers =
+        vec![server(1, "follower", up(1)), server(2, "leader", up(2)), server(3, "follower", up(3))];
+    let status = Status::of(answer(2, Some(2)), servers);
+    assert_eq!(status.problems, []);
+    insta::assert_snapshot!("status", both(&status));
+}
+
+#[test]
+fn status_says_first_what_is_wrong() {
+    let mut behind = answer(1, Some(2));
+    (behind.revision, behind.version) = (120, "0.0.9".to_owned());
+    let mut first = answer(2, Some(2));
+    first.expired =
+        vec![ExpiredCluster { id: "west".to_owned(), since_unix_millis: 1_799_999_000_000, exports: 7 }];
+    let servers = vec![
+        server(1, "follower", Answer::Up(behind.into())),
+        server(2, "leader", up(2)),
+        server(3, "follower", Answer::Silent("no answer within 5s".to_owned())),
+    ];
+    insta::assert_snapshot!("status_with_problems", both(&Status::of(first, servers)));
+}
+
+#[test]
+fn no_leader_or_no_majority_is_the_worst() {
+    let servers = |answers: [Answer; 3]| -> Vec<ServerLine> {
+        let numbered = answers.into_iter().zip(1..);
+        numbered.map(|(answer, id)| server(id, "follower", answer)).collect()
+    };
+    let silent = || Answer::Silent("refused".to_owned());
+    let none = Status::of(answer(1, None), servers([up(1), silent(), silent()]));
+    assert_eq!(none.problems.first(), Some(&Problem::NoLeader { voters: 3, silent: 2 }));
+    let mut cut = answer(1, Some(1));
+    cut.quorum_millis = Some(9_000);
+    let cut = Status::of(cut, servers([up(1), up(2), up(3)]));
+    assert_eq!(cut.problems, [Problem::NoQuorum { millis: 9_000 }]);
+    // A lone server is not told that it is alone.
+    let lone = Status::of(answer(2, Some(2)), vec![server(2, "leader", up(2))]);
+    assert_eq!(lone.problems, []);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What a server counts. No label's value comes from a peer.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
 use federation_kit::grpc::HandshakeMetrics;
 use federation_raft::Node;
 use prometheus_client::collector::Collector;
@@ -13,6 +16,8 @@ use prometheus_client::registry::{Registry, Unit};
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     refused: Family<[(&'static str, &'static str); 1], Counter>,
+    /// The reasons that have a counter.
+    reasons: Arc<Mutex<BTreeSet<&'static str>>>,
     /// Open watch streams.
     pub watchers: Gauge,
     /// Open publish streams.
@@ -47,6 +52,14 @@ impl Metrics {
     /// Counts a refusal. `reason` is one of a closed set of words.
     pub fn refuse(&self, reason: &'static str) {
         self.refused.get_or_create(&[("reason", reason)]).inc();
+        self.reasons.lock().unwrap_or_else(PoisonError::into_inner).insert(reason);
+    }
+
+    /// All refusals counted, by reason.
+    #[must_use]
+    pub fn refusals(&self) -> BTreeMap<&'static str, u64> {
+        let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        reasons.iter().map(|reason| (*reason, self.refused(reason))).collect()
     }
 
     /// Refusals counted for `reason`.

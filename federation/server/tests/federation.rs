@@ -305,6 +305,7 @@ async fn operators_see_the_federation() {
     let status = admin.status(wire::StatusRequest {}).await.unwrap().into_inner();
     assert_eq!((status.clusters, status.clusters_alive, status.exports), (1, 1, 1));
     assert!(status.leader_id.is_some() && status.revision >= revision);
+    assert!(status.disk_bytes > 0 && status.leader_unix_millis > 0, "{status:?}");
     let members = admin.members(wire::MembersRequest {}).await.unwrap().into_inner().members;
     assert_eq!(members.len(), 3);
     let catalog = async |as_cluster: &str| {
@@ -314,6 +315,8 @@ async fn operators_see_the_federation() {
     assert_eq!((catalog("").await, catalog("east").await, catalog("west").await), (3, 3, 1));
     let too_long = wire::CreateTokenRequest { cluster: "east".to_owned(), ttl_seconds: 8 * 24 * 3_600 };
     assert_eq!(reason(&admin.create_token(too_long).await.unwrap_err()), "bad_ttl");
+    let status = admin.status(wire::StatusRequest {}).await.unwrap().into_inner();
+    assert_eq!(status.refused.get("bad_ttl"), Some(&1));
 
     let page = async |path: &str| {
         let url = format!("http://{}{path}", federation.servers[follower].http);

@@ -1120,7 +1120,7 @@ pub mod federation_server {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StatusRequest {}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StatusResponse {
     #[prost(string, tag = "1")]
     pub clusterset: ::prost::alloc::string::String,
@@ -1146,6 +1146,39 @@ pub struct StatusResponse {
     pub exports: u32,
     #[prost(uint32, tag = "11")]
     pub watchers: u32,
+    /// Log and snapshot of the server that answers.
+    #[prost(uint64, tag = "12")]
+    pub disk_bytes: u64,
+    /// The last entry in its snapshot; zero without one.
+    #[prost(uint64, tag = "13")]
+    pub snapshot_index: u64,
+    /// Of a leader: how long ago a majority last answered it.
+    #[prost(uint64, optional, tag = "14")]
+    pub quorum_millis: ::core::option::Option<u64>,
+    #[prost(uint64, tag = "15")]
+    pub uptime_seconds: u64,
+    /// The clusterset's clock.
+    #[prost(uint64, tag = "16")]
+    pub leader_unix_millis: u64,
+    #[prost(message, repeated, tag = "17")]
+    pub expired: ::prost::alloc::vec::Vec<ExpiredCluster>,
+    /// Calls and changes that this server refused since it started, by reason: a closed set of words.
+    #[prost(btree_map = "string, uint64", tag = "18")]
+    pub refused: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        u64,
+    >,
+}
+/// A cluster whose agent is not heard of.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExpiredCluster {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub since_unix_millis: u64,
+    /// What it exports; it is served last.
+    #[prost(uint32, tag = "3")]
+    pub exports: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MembersRequest {}

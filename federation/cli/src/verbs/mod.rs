@@ -6,6 +6,7 @@ pub mod clusters;
 pub mod completions;
 pub mod explain;
 pub mod members;
+pub mod problems;
 pub mod services;
 pub mod snapshot;
 pub mod status;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use federation_api::federation as wire;
 use federation_api::federation::admin_server::Admin;
-use federation_model::{ClusterId, Command, Item, Operator, State, UnixMillis};
+use federation_model::{Cluster, ClusterId, Command, Item, Lease, Operator, State, UnixMillis};
 use federation_raft::MemberRole;
 use federation_trust::JoinTokenText;
 use tonic::{Code, Request, Response, Status};
@@ -36,11 +36,20 @@ impl Admin for AdminService {
     ) -> Result<Response<wire::StatusResponse>, Status> {
         self.operator(&request)?;
         let status = self.0.node.status();
-        let (clusters, alive, exports) = self.0.node.read(|state, _| {
-            let alive = state.clusters().filter(|cluster| cluster.lease.is_held()).count();
-            (state.clusters().count(), alive, state.exports().count())
-        });
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let (clusters, expired, exports) = self.0.node.read(|state, _| {
+            let expired = |cluster: &Cluster| match &cluster.lease {
+                Lease::Held { .. } => None,
+                Lease::Expired { at } => Some(wire::ExpiredCluster {
+                    id: cluster.id.to_string(),
+                    since_unix_millis: at.0,
+                    exports: number(state.exports().filter(|e| e.cluster == cluster.id).count()),
+                }),
+            };
+            let expired: Vec<_> = state.clusters().filter_map(expired).collect();
+            (state.clusters().count(), expired, state.exports().count())
+        });
+        let refused = self.0.metrics.refusals();
         Ok(Response::new(wire::StatusResponse {
             clusterset: self.0.trust.clusterset().to_string(),
             server_id: self.0.node.id().0,
@@ -50,9 +59,16 @@ impl Admin for AdminService {
             last_log_index: status.last_log_index,
             version: federation_kit::build_info::version().to_string(),
             clusters: number(clusters),
-            clusters_alive: number(alive),
+            clusters_alive: number(clusters.saturating_sub(expired.len())),
             exports: number(exports),
             watchers: u32::try_from(self.0.metrics.watchers.get()).unwrap_or(0),
+            disk_bytes: status.disk_bytes,
+            snapshot_index: status.snapshot_index,
+            quorum_millis: status.quorum_millis,
+            uptime_seconds: self.0.started.elapsed().as_secs(),
+            leader_unix_millis: self.0.node.last_batch_at().0,
+            expired,
+            refused: refused.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect(),
         }))
     }
 

@@ -11,6 +11,7 @@ mod watch;
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use federation_api::federation as wire;
 use federation_api::federation::federation_server::Federation;
@@ -50,6 +51,7 @@ pub struct Context {
     /// Streams end when it begins, so that agents move to another server.
     pub drain: DrainObserver,
     joins: Semaphore,
+    started: Instant,
 }
 
 impl Context {
@@ -63,7 +65,8 @@ impl Context {
     ) -> Self {
         let (streams, reports) = (Streams::default(), Reports::default());
         let joins = Semaphore::new(MAX_JOINS);
-        Self { node, trust, metrics, streams, reports, servers, drain, joins }
+        let started = Instant::now();
+        Self { node, trust, metrics, streams, reports, servers, drain, joins, started }
     }
 
     /// The calling agent's cluster, and its right to one more stream.

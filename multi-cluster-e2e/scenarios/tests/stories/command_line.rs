@@ -35,6 +35,21 @@ async fn every_verb_answers_and_every_failure_has_its_exit_code() -> anyhow::Res
     let token = isthmus(&["token", "create", "--cluster", "north", "--ttl", "1m"]).await?;
     assert!(token.code == Some(0) && token.out.starts_with("isthmus1.north."), "{}", token.said());
 
+    let audit = json(&["audit"]).await?;
+    let actions: Vec<&Value> =
+        audit["changes"].as_array().into_iter().flatten().map(|change| &change["action"]).collect();
+    assert!(actions.contains(&&Value::from("export_added")), "{actions:?}");
+
+    let kept = tempfile::tempdir()?;
+    let backup = kept.path().join("catalogue.backup");
+    let backup = backup.to_string_lossy();
+    let saved = json(&["snapshot", "save", &backup]).await?;
+    assert_eq!(saved["clusters"][0]["id"], "east");
+    let inspected = json(&["snapshot", "inspect", &backup]).await?;
+    assert_eq!(inspected["revision"], saved["revision"]);
+    let again = isthmus(&["snapshot", "save", &backup]).await?;
+    assert!(again.code == Some(1) && again.err.contains("is there already"), "{}", again.said());
+
     let expectations: [(&[&str], i32, &str); 3] = [
         (&["explain", "nosuch.demo", "--from", "east"], 5, "nobody exports"),
         (&["explain", "whoami.demo", "--from", "mars"], 5, "no cluster named mars"),
