@@ -16,6 +16,7 @@ use crate::clients::member::{Known, Member};
 use crate::clients::objects::Objects;
 use crate::clients::operator;
 use crate::clients::writer::{Pace, Writer};
+use crate::fault::Traffic;
 use crate::network::{End, Network};
 use crate::recorder::Recorder;
 use crate::servers::Servers;
@@ -132,6 +133,54 @@ impl Federation {
         self.clusters.len()
     }
 
+    /// Ends all faults, and reads every server's catalogue while no client can repair it: an agent that comes back says
+    /// everything again, and what servers have forgotten would be there again before anybody looked.
+    ///
+    /// # Errors
+    /// If a server has not what was acknowledged.
+    pub async fn examine(&self) -> anyhow::Result<()> {
+        self.network.heal();
+        self.clients(Traffic::Refused);
+        let read = async {
+            self.all_running().await?;
+            self.recorder.settled(self.read_all().await?);
+            anyhow::Ok(())
+        };
+        let read = read.await;
+        self.clients(Traffic::Open);
+        read
+    }
+
+    async fn all_running(&self) -> anyhow::Result<()> {
+        for id in self.servers.ids() {
+            self.servers.resume(id).await?;
+            self.servers.start(id)?;
+        }
+        for id in self.servers.ids() {
+            self.servers.ready(id).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every server has reached what was acknowledged, and reads its catalogue.
+    async fn read_all(&self) -> anyhow::Result<Vec<WatcherName>> {
+        let told = self.recorder.told();
+        let mut readers = Vec::new();
+        for id in self.servers.ids() {
+            let look = || async {
+                Ok(match operator::read(&self.servers, id, told, &self.recorder).await {
+                    Ok(at) if at >= told => Seen::Done(()),
+                    Ok(at) => Seen::NotYet(format!("it is at {at}")),
+                    Err(error) => Seen::NotYet(format!("{error:#}")),
+                })
+            };
+            until(&format!("server {id} to have revision {told}, which was acknowledged"), SETTLE, look)
+                .await?;
+            readers.push(operator::reader_of(id));
+        }
+        Ok(readers)
+    }
+
     /// Adds a server, and tells clients of it: agents hear of servers when they renew, which takes longer than a round.
     ///
     /// # Errors
@@ -170,13 +219,7 @@ impl Federation {
     /// If that takes too long: somebody was forgotten.
     pub async fn settle(&self) -> anyhow::Result<()> {
         self.network.heal();
-        for id in self.servers.ids() {
-            self.servers.resume(id).await?;
-            self.servers.start(id)?;
-        }
-        for id in self.servers.ids() {
-            self.servers.ready(id).await?;
-        }
+        self.all_running().await?;
         self.pace.send_replace(Pace::Rest);
         let mut busy = self.busy.subscribe();
         let Ok(rested) = tokio::time::timeout(SETTLE, busy.wait_for(|busy| *busy == 0)).await else {
@@ -197,17 +240,7 @@ impl Federation {
             };
             until(&format!("{watcher} to reach revision {told}"), SETTLE, look).await?;
         }
-        for id in self.servers.ids() {
-            let look = || async {
-                Ok(match operator::read(&self.servers, id, told, &self.recorder).await {
-                    Ok(at) if at >= told => Seen::Done(()),
-                    Ok(at) => Seen::NotYet(format!("it is at {at}")),
-                    Err(error) => Seen::NotYet(format!("{error:#}")),
-                })
-            };
-            until(&format!("server {id} to reach revision {told}"), SETTLE, look).await?;
-            watchers.push(operator::reader_of(id));
-        }
+        watchers.extend(self.read_all().await?);
         self.recorder.settled(watchers);
         Ok(())
     }
@@ -230,9 +263,15 @@ impl Federation {
     }
 
     /// Lets clients talk to a server again, or not.
-    pub fn clients_of(&self, server: u64, traffic: crate::fault::Traffic) {
+    pub fn clients_of(&self, server: u64, traffic: Traffic) {
         self.network.set(End::Clients, End::Server(server), traffic);
         self.network.set(End::Server(server), End::Clients, traffic);
+    }
+
+    fn clients(&self, traffic: Traffic) {
+        for id in self.servers.ids() {
+            self.clients_of(id, traffic);
+        }
     }
 
     /// Ends everything; nothing is left.

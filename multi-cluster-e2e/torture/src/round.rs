@@ -77,6 +77,10 @@ async fn begin(federation: &mut Federation, fault: Fault) -> anyhow::Result<()> 
 
 async fn end(federation: &mut Federation, fault: Fault) -> anyhow::Result<()> {
     match fault {
+        // What is not on the disks of a majority is nowhere now.
+        Fault::Kill(servers) if servers.len() == federation.servers.ids().len() => {
+            federation.examine().await?;
+        }
         Fault::Kill(servers) => {
             servers.into_iter().try_for_each(|server| federation.servers.start(server))?
         }

@@ -1,7 +1,5 @@
 //! An operator that reads the whole catalogue of one server.
 
-use std::net::SocketAddr;
-
 use federation_model::Revision;
 use multi_cluster_e2e_history::{Event, Viewer, WatcherName};
 
@@ -14,7 +12,8 @@ pub fn reader_of(server: u64) -> WatcherName {
     WatcherName(format!("operator of server {server}"))
 }
 
-/// Reads the catalogue of a server and notes it as a snapshot, if it has reached `revision`; says how far it is.
+/// Reads the catalogue of a server, by the server's own address, and notes it as a snapshot if it has reached
+/// `revision`; says how far it is.
 ///
 /// # Errors
 /// If the server does not answer.
@@ -24,8 +23,7 @@ pub async fn read(
     revision: Revision,
     recorder: &Recorder,
 ) -> anyhow::Result<Revision> {
-    let address: SocketAddr = servers.at(server)?.api.proxy;
-    let view = servers.operator(&[address])?.catalog(None).await?.view;
+    let view = servers.operator(&[servers.at(server)?.api.real])?.catalog(None).await?.view;
     if view.revision >= revision {
         let watcher = reader_of(server);
         let mut events = vec![
