@@ -1,5 +1,6 @@
 //! Servers, network and clients together.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -196,6 +197,17 @@ impl Federation {
     /// If it cannot be removed.
     pub async fn remove_server(&mut self, id: u64) -> anyhow::Result<()> {
         self.servers.remove(id).await?;
+        self.known.set(self.servers.addresses())
+    }
+
+    /// Replaces all servers by other ones that begin with a backup, reads what these have before any client knows of them,
+    /// and then tells clients.
+    ///
+    /// # Errors
+    /// If a new server lacks what was acknowledged.
+    pub async fn move_to(&mut self, backup: &Path, servers: &[u64]) -> anyhow::Result<()> {
+        self.servers.restore(backup, servers).await?;
+        self.recorder.settled(self.read_all().await?);
         self.known.set(self.servers.addresses())
     }
 

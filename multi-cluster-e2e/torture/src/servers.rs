@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -168,6 +168,41 @@ impl Servers {
         Ok(())
     }
 
+    /// Kills all servers for good, and founds a new federation of other ones, at other addresses, from a backup.
+    ///
+    /// # Errors
+    /// If the backup is refused, or one of them does not become ready.
+    pub async fn restore(&mut self, backup: &Path, ids: &[u64]) -> anyhow::Result<()> {
+        for id in self.ids() {
+            self.kill(id).await?;
+        }
+        self.places.clear();
+        for id in ids {
+            self.place(*id).await?;
+        }
+        let members = self.members();
+        for id in ids {
+            let data = self.data(*id);
+            let words = [
+                "snapshot",
+                "restore",
+                &backup.display().to_string(),
+                "--data-dir",
+                &data.display().to_string(),
+            ];
+            self.isthmus(&words).await?;
+            self.launch(*id, &members, false)?;
+        }
+        for id in ids {
+            self.ready(*id).await?;
+        }
+        Ok(())
+    }
+
+    fn data(&self, id: u64) -> PathBuf {
+        self.layout.server(id).join("data")
+    }
+
     /// Runs the operator's command line with these words; gives back what it printed.
     ///
     /// # Errors
@@ -227,7 +262,7 @@ impl Servers {
         let config = toml::to_string(&Config {
             id,
             clusterset: self.clusterset.as_str(),
-            data_dir: dir.join("data"),
+            data_dir: self.data(id),
             api_listen: place.api.real,
             raft_listen: place.raft.real,
             http_listen: place.http,
@@ -351,7 +386,7 @@ impl Servers {
     }
 
     /// Where everything is kept while the federation lives.
-    pub fn directory(&self) -> &std::path::Path {
+    pub fn directory(&self) -> &Path {
         self.layout.root()
     }
 
