@@ -14,7 +14,7 @@ use crate::vip::VipRanges;
 /// Everything that one Raft entry does, at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
-    /// The leader's clock when it proposed the entry.
+    /// The clusterset's time when the leader proposed the entry; `State::apply` lets it never go back.
     pub at: UnixMillis,
     /// The commands, in order. Each succeeds or is rejected by itself.
     pub commands: Vec<Command>,

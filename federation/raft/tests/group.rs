@@ -5,6 +5,7 @@
 mod harness;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use federation_kit::testing::eventually;
@@ -174,6 +175,32 @@ async fn a_data_directory_of_another_server_is_refused() {
     let refused = group.try_start(id, ServerId(9)).await.unwrap_err();
     assert!(matches!(refused, StartError::Store(StoreError::Foreign { .. })), "{refused}");
     group.start_one(id).await;
+    group.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wall_clocks_that_jump_do_not_move_the_clustersets_time() {
+    const HOUR: u64 = 3_600_000;
+    let mut group = Group::start(3).await;
+    let leader = group.leader().await;
+    leader.propose(vec![token(1)]).await.unwrap();
+    let begun = leader.last_batch_at();
+    group.wrong_by.store(HOUR, Ordering::Relaxed);
+    leader.propose(vec![token(2)]).await.unwrap();
+    let jumped = leader.last_batch_at();
+    assert!(jumped >= begun && jumped.since(begun) < HOUR, "{begun} {jumped}");
+    assert!(leader.now().since(begun) < HOUR);
+    // Nor at a change of leader, once the others have applied anything.
+    let id = leader.id();
+    let other = group.ids().into_iter().find(|other| *other != id).unwrap();
+    let last = *leader.applied().borrow();
+    for other in group.ids() {
+        assert!(group.node(other).wait_applied(last, LONG).await);
+    }
+    group.stop_one(id).await;
+    group.node(other).propose(vec![token(3)]).await.unwrap();
+    let later = group.leader().await.last_batch_at();
+    assert!(later >= jumped && later.since(begun) < HOUR, "{begun} {later}");
     group.stop().await;
 }
 

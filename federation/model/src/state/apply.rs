@@ -25,14 +25,19 @@ pub struct Applied {
 
 impl State {
     /// Applies the entry at `revision`. A rejected command changes nothing; the others of its batch still count.
+    ///
+    /// Time never goes back: an entry that says it is older than one before it happens at that one's time. A leader's
+    /// entries may overtake each other, and a new leader knows the time a little less well than the last.
     pub fn apply(&mut self, revision: Revision, batch: &Batch) -> Applied {
+        self.now = self.now.max(batch.at);
+        let at = self.now;
         self.revision = revision;
         let (mut outcomes, mut changed) = (Vec::new(), Vec::new());
         for command in &batch.commands {
             let (recording, before) = (Recording::of(self, command), changed.len());
-            let outcome = self.step(batch.at, command, &mut changed);
+            let outcome = self.step(at, command, &mut changed);
             if outcome.is_ok() {
-                self.record(batch.at, recording, changed.get(before..).unwrap_or_default());
+                self.record(at, recording, changed.get(before..).unwrap_or_default());
             }
             outcomes.push(outcome);
         }

@@ -17,7 +17,7 @@ use crate::audit::Audit;
 use crate::bundle::Bundle;
 use crate::cluster::Cluster;
 use crate::export::Export;
-use crate::ids::{ClusterId, Revision, ServiceId};
+use crate::ids::{ClusterId, Revision, ServiceId, UnixMillis};
 use crate::token::{JoinToken, TokenHash};
 use crate::trust_domain::TrustDomain;
 use crate::vip::{Vip, VipRanges};
@@ -26,6 +26,9 @@ use crate::vip::{Vip, VipRanges};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     revision: Revision,
+    /// The latest time of any entry. A state written before there was this begins at zero.
+    #[serde(default)]
+    now: UnixMillis,
     vip_ranges: VipRanges,
     next_vip: u32,
     clusters: BTreeMap<ClusterId, Cluster>,

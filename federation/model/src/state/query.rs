@@ -22,6 +22,11 @@ impl State {
         &self.audit
     }
 
+    /// The clusterset's time at the last entry.
+    pub fn now(&self) -> UnixMillis {
+        self.now
+    }
+
     /// The ranges that VIPs are given from.
     pub fn vip_ranges(&self) -> VipRanges {
         self.vip_ranges

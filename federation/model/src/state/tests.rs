@@ -76,7 +76,7 @@ impl Machine {
         let before = self.state.clone();
         let applied = self.apply(command);
         assert_eq!(applied.changed, []);
-        assert_eq!(State { revision: self.state.revision(), ..before }, self.state);
+        assert_eq!(State { revision: self.state.revision(), now: self.state.now(), ..before }, self.state);
         applied.outcomes.into_iter().next().and_then(Result::err).expect("the command was not refused")
     }
 

@@ -17,8 +17,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Leadership;
-use super::clock::Clock;
 use super::propose::{PROPOSAL_BYTES, Proposal, ProposeError, QUEUE, Route};
+use super::time::Time;
 use crate::metrics::Metrics;
 use crate::peer::client::{Network, forward};
 use crate::peer::server::FORWARD_LIMIT;
@@ -45,7 +45,7 @@ struct Writer {
     raft: Raft,
     network: Network,
     leadership: watch::Receiver<Leadership>,
-    clock: Clock,
+    time: Time,
     metrics: Metrics,
 }
 
@@ -64,10 +64,10 @@ impl Committer {
         network: Network,
         leadership: watch::Receiver<Leadership>,
         waiting: mpsc::Receiver<Proposal>,
-        clock: Clock,
+        time: Time,
         metrics: Metrics,
     ) -> Self {
-        let writer = Writer { raft, network, leadership, clock, metrics };
+        let writer = Writer { raft, network, leadership, time, metrics };
         Self { writer, waiting, backlog: VecDeque::new() }
     }
 
@@ -172,7 +172,7 @@ impl Writer {
     }
 
     async fn attempt_here(&self, commands: Vec<Command>, route: Route, until: Instant) -> Attempt {
-        let batch = Batch { at: self.clock.now(), commands };
+        let batch = Batch { at: self.time.stamp(), commands };
         let begun = Instant::now();
         let written = tokio::time::timeout_at(until, self.raft.client_write(batch)).await;
         if let Ok(Ok(response)) = &written {

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Leadership;
-use super::clock::Clock;
 use super::propose::{Proposer, Route};
+use super::time::Time;
 use crate::store::catalogue::Catalogue;
 
 /// How often to look again when no lease is held: a registration grants one for far longer than this.
@@ -24,7 +24,7 @@ pub(crate) async fn run(
     catalogue: Arc<Catalogue>,
     proposer: Proposer,
     mut leadership: watch::Receiver<Leadership>,
-    clock: Clock,
+    time: Time,
 ) {
     loop {
         if leadership.wait_for(Leadership::is_leader).await.is_err() {
@@ -39,16 +39,16 @@ pub(crate) async fn run(
                 }
                 tracing::info!("this server no longer leads");
             }
-            () = lead(&catalogue, &proposer, &clock, grace_ends) => {}
+            () = lead(&catalogue, &proposer, &time, grace_ends) => {}
         }
     }
 }
 
-async fn lead(catalogue: &Catalogue, proposer: &Proposer, clock: &Clock, grace_ends: Instant) {
+async fn lead(catalogue: &Catalogue, proposer: &Proposer, time: &Time, grace_ends: Instant) {
     tokio::time::sleep_until(grace_ends).await;
     loop {
         let wait = match catalogue.read(|state, _| State::next_lease_due(state)) {
-            Some(due) => Duration::from_millis(due.since(clock.now())),
+            Some(due) => Duration::from_millis(due.since(time.now())),
             None => IDLE,
         };
         if wait.is_zero() {

@@ -1,12 +1,14 @@
 //! One server of the group: storage, transport, group commit and the leader's chores, started and stopped together.
 
 mod clock;
+mod clusterset_clock;
 mod commit;
 mod config;
 mod leases;
 pub(crate) mod propose;
 mod seams;
 mod status;
+pub(crate) mod time;
 mod timing;
 
 use std::collections::BTreeMap;
@@ -33,6 +35,7 @@ pub use self::timing::Timing;
 use self::commit::Committer;
 use self::propose::{Proposer, Route};
 use self::seams::Parts;
+use self::time::Time;
 use crate::peer::MAX_PEER_MESSAGE_BYTES;
 use crate::peer::client::Network;
 use crate::peer::listener::PeerListener;
@@ -62,6 +65,7 @@ struct Inner {
     id: ServerId,
     raft: Raft,
     catalogue: Arc<Catalogue>,
+    time: Time,
     /// As configured: the replicated membership has the addresses of the first start.
     members: BTreeMap<ServerId, Member>,
     leadership: watch::Receiver<Leadership>,
@@ -111,7 +115,7 @@ impl Node {
 
     async fn assemble(parts: Parts) -> Result<(Self, RaftService, DrainWatcher), StartError> {
         let Parts { id, clusterset, members, store, transport, timing, clock, metrics } = parts;
-        let Store { db, log, machine, catalogue } = store;
+        let Store { db, log, machine, catalogue, replayed } = store;
         let raft_config = timing.config(clusterset.as_str()).map_err(StartError::Timing)?;
         let network = Network { me: id, transport, durable: db.durable() };
         let raft = Raft::new(node_id(id), Arc::new(raft_config), network.clone(), log, machine)
@@ -123,16 +127,17 @@ impl Node {
         let (drain, watcher) = drain::channel();
         let (leader_is, leadership) = watch::channel(Leadership { me: id, term: 0, leader: None });
         let (proposer, waiting) = Proposer::new();
+        let time = Time::new(clock, Arc::clone(&catalogue), replayed);
         let committer =
-            Committer::new(raft.clone(), network, leadership.clone(), waiting, clock.clone(), metrics);
+            Committer::new(raft.clone(), network, leadership.clone(), waiting, time.clone(), metrics);
         tasks.spawn("raft leadership", follow_leadership(raft.clone(), leader_is));
         tasks.spawn("raft commit", committer.run());
-        let leases = leases::run(Arc::clone(&catalogue), proposer.clone(), leadership.clone(), clock);
+        let leases = leases::run(Arc::clone(&catalogue), proposer.clone(), leadership.clone(), time.clone());
         tasks.spawn("raft leases", leases);
         let service = RaftService { raft: raft.clone(), proposer: proposer.clone() };
 
         let running = Mutex::new(Some(Running { proposer, drain, db }));
-        let inner = Inner { id, raft, catalogue, members, leadership, tasks, running };
+        let inner = Inner { id, raft, catalogue, time, members, leadership, tasks, running };
         Ok((Self { inner: Arc::new(inner) }, service, watcher))
     }
 
@@ -170,10 +175,16 @@ impl Node {
         tokio::time::timeout(limit, applied.wait_for(|seen| *seen >= revision)).await.is_ok_and(|w| w.is_ok())
     }
 
-    /// The leader's clock when it proposed the last applied batch.
+    /// The clusterset's time when the last applied batch was proposed; zero before any.
     #[must_use]
     pub fn last_batch_at(&self) -> UnixMillis {
-        self.inner.catalogue.last_batch_at()
+        self.inner.catalogue.last_batch().map_or(UnixMillis(0), |last| last.at)
+    }
+
+    /// The clusterset's time now, as far as this server can say: no step of its wall clock is in it.
+    #[must_use]
+    pub fn now(&self) -> UnixMillis {
+        self.inner.time.now()
     }
 
     /// Who leads, as a thing to wait on.

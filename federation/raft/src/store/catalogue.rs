@@ -5,6 +5,7 @@ use std::sync::{PoisonError, RwLock};
 use federation_model::state::{Applied, Changes};
 use federation_model::{Batch, Revision, State, UnixMillis};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// The catalogue as of the last applied entry, with its recent changes.
 ///
@@ -21,14 +22,24 @@ pub(crate) struct Catalogue {
 struct Inner {
     state: State,
     changes: Changes,
-    at: UnixMillis,
+    last: Option<LastBatch>,
+}
+
+/// The last batch applied.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LastBatch {
+    /// Its entry.
+    pub(crate) revision: Revision,
+    /// The clusterset's time when it was proposed.
+    pub(crate) at: UnixMillis,
+    /// When it was applied here.
+    pub(crate) seen: Instant,
 }
 
 impl Catalogue {
     /// An empty catalogue whose ring holds at most `ring` changes.
     pub(crate) fn new(ring: usize) -> Self {
-        let inner =
-            Inner { state: State::default(), changes: Changes::new(ring, Revision(0)), at: UnixMillis(0) };
+        let inner = Inner { state: State::default(), changes: Changes::new(ring, Revision(0)), last: None };
         Self { inner: RwLock::new(inner), applied: watch::Sender::new(Revision(0)), ring }
     }
 
@@ -43,9 +54,9 @@ impl Catalogue {
         self.applied.subscribe()
     }
 
-    /// The leader's clock when it proposed the last applied batch; zero before any.
-    pub(crate) fn last_batch_at(&self) -> UnixMillis {
-        self.inner.read().unwrap_or_else(PoisonError::into_inner).at
+    /// The last batch applied, if there was any.
+    pub(crate) fn last_batch(&self) -> Option<LastBatch> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).last
     }
 
     /// Applies entries in order under one lock, then publishes the last revision.
@@ -54,7 +65,7 @@ impl Catalogue {
         entries: impl IntoIterator<Item = (Revision, Option<&'a Batch>)>,
     ) -> Vec<Applied> {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        let Inner { state, changes, at } = &mut *inner;
+        let Inner { state, changes, last } = &mut *inner;
         let mut answers = Vec::new();
         for (revision, batch) in entries {
             let Some(batch) = batch else {
@@ -62,8 +73,8 @@ impl Catalogue {
                 answers.push(Applied::default());
                 continue;
             };
-            *at = batch.at;
             let mut applied = state.apply(revision, batch);
+            *last = Some(LastBatch { revision, at: state.now(), seen: Instant::now() });
             changes.record(revision, std::mem::take(&mut applied.changed));
             answers.push(applied);
         }
@@ -76,8 +87,10 @@ impl Catalogue {
     /// Replaces everything by a snapshot. The ring starts anew: watchers before it get a snapshot too.
     pub(crate) fn replace(&self, state: State, at: UnixMillis) {
         let revision = state.revision();
+        // A snapshot says nothing about how long ago its last batch was: it may be of any age.
+        let last = Some(LastBatch { revision: Revision(0), at: at.max(state.now()), seen: Instant::now() });
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        *inner = Inner { changes: Changes::new(self.ring, revision), state, at };
+        *inner = Inner { changes: Changes::new(self.ring, revision), state, last };
         drop(inner);
         self.applied.send_replace(revision);
     }
@@ -85,6 +98,6 @@ impl Catalogue {
     /// A copy of the state and its time, for a snapshot.
     pub(crate) fn copy(&self) -> (State, UnixMillis) {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        (inner.state.clone(), inner.at)
+        (inner.state.clone(), inner.last.map_or(UnixMillis(0), |last| last.at))
     }
 }

@@ -7,7 +7,7 @@ use openraft::storage::{LogFlushed, RaftLogStorage};
 use openraft::{ErrorSubject, ErrorVerb, LogState, OptionalSend, RaftLogReader};
 
 use super::codec::{decode, encode};
-use federation_model::ServerId;
+use federation_model::{Revision, ServerId};
 
 use super::db::Db;
 use super::error::StoreError;
@@ -27,20 +27,27 @@ pub(crate) struct LogStore {
     db: Db,
     me: u64,
     vote: Option<Vote>,
+    last_at_open: Option<u64>,
 }
 
 impl LogStore {
     /// Takes the log of an open directory, and finishes a purge that a crash cut short.
     pub(crate) fn open(db: Db, me: ServerId) -> Result<Self, StoreError> {
         let vote = db.get(VOTE)?;
-        let this = Self { db, me: node_id(me), vote };
+        let mut this = Self { db, me: node_id(me), vote, last_at_open: None };
         let purged = this.purged()?;
         if let Some(purged) = purged {
             this.db.remove(0, purged.index.checked_add(1))?;
         }
         let last = this.read_all(purged)?;
         this.db.check(vote, last)?;
+        this.last_at_open = last;
         Ok(this)
+    }
+
+    /// The last entry when the log was opened; zero if it was empty.
+    pub(super) fn last_at_open(&self) -> Revision {
+        Revision(self.last_at_open.unwrap_or(0))
     }
 
     /// Reads every entry once, and gives back the last index: whatever cannot be read is found before it is needed.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use federation_model::ServerId;
+use federation_model::{Revision, ServerId};
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::catalogue::Catalogue;
@@ -26,6 +26,8 @@ pub(crate) struct Store {
     pub(crate) log: LogStore,
     pub(crate) machine: StateMachine,
     pub(crate) catalogue: Arc<Catalogue>,
+    /// The last entry that the log held when it was opened.
+    pub(crate) replayed: Revision,
 }
 
 /// Opens or creates `dir` for `identity`, beside the runtime. `ring` changes are kept for watchers. An empty directory with a
@@ -71,5 +73,6 @@ fn read(db: Db, identity: &StoreIdentity, ring: usize) -> Result<Store, StoreErr
     let catalogue = Arc::new(Catalogue::new(ring));
     let snapshots = SnapshotStore::new(db.clone());
     let machine = StateMachine::load(Arc::clone(&catalogue), snapshots, db.durable(), log.purged()?)?;
-    Ok(Store { db, log, machine, catalogue })
+    let replayed = log.last_at_open();
+    Ok(Store { db, log, machine, catalogue, replayed })
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use federation_api::raft::RaftMessage;
@@ -34,6 +35,8 @@ pub(crate) struct Group {
     nodes: BTreeMap<ServerId, Node>,
     dir: tempfile::TempDir,
     timing: Timing,
+    /// By how many milliseconds the wall clocks of all servers are wrong.
+    pub(crate) wrong_by: Arc<AtomicU64>,
 }
 
 /// Who else may try the Raft port.
@@ -101,6 +104,7 @@ impl Group {
             nodes: BTreeMap::new(),
             dir: tempfile::tempdir().unwrap(),
             timing,
+            wrong_by: Arc::default(),
         };
         let mut listeners = Vec::new();
         for id in (1..=servers).map(ServerId) {
@@ -178,10 +182,15 @@ impl Group {
             bundles: self.bundles.clone(),
             listener,
             timing: self.timing,
-            clock: Clock::system(),
+            clock: self.clock(),
             metrics: Metrics::default(),
         })
         .await
+    }
+
+    fn clock(&self) -> Clock {
+        let (right, wrong_by) = (Clock::system(), Arc::clone(&self.wrong_by));
+        Clock::of(move || right.now().plus(wrong_by.load(Ordering::Relaxed)))
     }
 
     fn data_dir(&self, id: ServerId) -> PathBuf {

@@ -1,11 +1,11 @@
 //! What operators ask. Every call needs an admin certificate.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use federation_api::federation as wire;
 use federation_api::federation::admin_server::Admin;
-use federation_model::{Cluster, ClusterId, Command, Item, Lease, Operator, State, UnixMillis};
+use federation_model::{Cluster, ClusterId, Command, Item, Lease, Operator, State};
 use federation_raft::MemberRole;
 use federation_trust::JoinTokenText;
 use tonic::{Code, Request, Response, Status};
@@ -109,7 +109,7 @@ impl Admin for AdminService {
             seconds => Duration::from_secs(seconds),
         };
         let token = JoinTokenText::generate(cluster.clone(), self.0.trust.ca_sha256());
-        let expires = now().plus(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
+        let expires = self.0.node.now().plus(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
         let by = Some(Operator::of_certificate(&operator));
         let command =
             Command::CreateToken { hash: token.secret_hash(), cluster: cluster.clone(), expires, by };
@@ -170,9 +170,4 @@ fn everything(state: &State) -> Vec<Item> {
     let vips = state.vips().map(|(service, vip)| Item::Vip(service.clone(), *vip));
     let exports = state.exports().cloned().map(|export| Item::Export(Box::new(export)));
     clusters.chain(bundles).chain(vips).chain(exports).collect()
-}
-
-fn now() -> UnixMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

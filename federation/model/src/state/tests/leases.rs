@@ -97,6 +97,21 @@ fn a_leader_whose_clock_is_behind_shortens_no_lease() {
 }
 
 #[test]
+fn time_stands_still_rather_than_going_back() {
+    let mut machine = Machine { now: 5_000, ..Machine::with_clusters(&["east"]) };
+    machine.accept(Command::ExpireLeases);
+    machine.now = 2_000;
+    machine.put(export("east", "echo", 1));
+    let export = machine.state.export(&service("echo"), &cluster("east")).unwrap();
+    assert_eq!((export.first_seen, machine.state.now()), (UnixMillis(5_000), UnixMillis(5_000)));
+    // A state from before it held the time begins where the next entry is.
+    let mut old = serde_json::to_value(&machine.state).unwrap();
+    old.as_object_mut().unwrap().remove("now");
+    let old: State = serde_json::from_value(old).unwrap();
+    assert_eq!(old.now(), UnixMillis(0));
+}
+
+#[test]
 fn nothing_is_accepted_from_a_cluster_that_never_registered() {
     let mut machine = Machine::default();
     let unknown = Rejection::UnknownCluster { cluster: cluster("east") };
