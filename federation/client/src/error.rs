@@ -132,6 +132,13 @@ impl ClientError {
         }
     }
 
+    /// Whether another stream or agent speaks for our cluster at present: to come back at once would only disturb it.
+    pub(crate) fn is_displaced(&self) -> bool {
+        let Self::Refused { status, .. } = self else { return false };
+        let reason = status.metadata().get("isthmus-reason").and_then(|reason| reason.to_str().ok());
+        matches!(reason, Some("fenced" | "held_by_another"))
+    }
+
     /// This error and its causes on one line, for a status page or a log.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();

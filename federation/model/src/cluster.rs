@@ -61,6 +61,17 @@ pub enum Lease {
     },
 }
 
+impl Cluster {
+    /// Whether `other` is the same to those who watch: that a lease was renewed is no news.
+    pub(crate) fn looks_like(&self, other: &Self) -> bool {
+        let same_lease = match (&self.lease, &other.lease) {
+            (Lease::Held { instance, .. }, Lease::Held { instance: other, .. }) => instance == other,
+            (lease, other) => lease == other,
+        };
+        same_lease && Self { lease: other.lease.clone(), ..self.clone() } == *other
+    }
+}
+
 impl Lease {
     /// Whether the agent is believed alive.
     pub fn is_held(&self) -> bool {

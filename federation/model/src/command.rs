@@ -6,7 +6,10 @@ use crate::audit::{Operation, Operator};
 use crate::bundle::Bundle;
 use crate::cluster::Gateway;
 use crate::export::Export;
-use crate::ids::{ClusterId, Generation, InstanceId, NetworkId, Region, ServiceId, UnixMillis, Zone};
+use crate::ids::{
+    ClusterId, Generation, InstanceId, NetworkId, Region, ServiceId, SessionNumber, StreamId, UnixMillis,
+    Zone,
+};
 use crate::token::{KeyHash, TokenHash};
 use crate::trust_domain::TrustDomain;
 use crate::vip::VipRanges;
@@ -29,8 +32,21 @@ pub enum Command {
         /// The ranges to give from.
         vips: VipRanges,
     },
-    /// An agent announces its cluster, or changes what it announced. Takes the lease if it is free.
+    /// An agent announces its cluster, or changes what it announced. Takes the lease if it is free. As it was written
+    /// before there were sessions; refused once the cluster has one.
     RegisterCluster(Registration),
+    /// An agent announces its cluster, or changes what it announced, in a publish stream. Takes the lease if it is free,
+    /// and ends the session of every other stream of the cluster.
+    OpenSession {
+        /// Its number: higher than any before, or the present one and said again by the same stream.
+        session: SessionNumber,
+        /// The stream.
+        stream: StreamId,
+        /// Counts what this stream says of its cluster, so that an earlier word does not replace a later one.
+        hello: u64,
+        /// What it says.
+        registration: Registration,
+    },
     /// The agent is alive.
     RenewLease {
         /// Its cluster.
@@ -44,6 +60,9 @@ pub enum Command {
     PutExport {
         /// Which agent publishes.
         instance: InstanceId,
+        /// In which session.
+        #[serde(default)]
+        session: SessionNumber,
         /// The offer; `first_seen` is ignored.
         export: Box<Export>,
     },
@@ -53,6 +72,9 @@ pub enum Command {
         cluster: ClusterId,
         /// Which agent publishes.
         instance: InstanceId,
+        /// In which session.
+        #[serde(default)]
+        session: SessionNumber,
         /// Of what.
         service: ServiceId,
         /// The exporter's counter: a put of a higher generation is not undone.
@@ -64,6 +86,9 @@ pub enum Command {
         cluster: ClusterId,
         /// Which agent publishes.
         instance: InstanceId,
+        /// In which session.
+        #[serde(default)]
+        session: SessionNumber,
         /// The bundle.
         bundle: Bundle,
     },

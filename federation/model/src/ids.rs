@@ -290,6 +290,14 @@ number_id!(
     Generation
 );
 number_id!(
+    /// The number of a publish stream among those of its cluster. Zero: said before there were sessions.
+    SessionNumber
+);
+number_id!(
+    /// Tells apart the streams that ask for one session number: random, and the same in every repetition.
+    StreamId
+);
+number_id!(
     /// A federation server.
     ServerId
 );
@@ -297,6 +305,14 @@ number_id!(
     /// Milliseconds since the Unix epoch by the Raft leader's clock, unless a field says otherwise.
     UnixMillis
 );
+
+impl SessionNumber {
+    /// The number after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
 
 impl UnixMillis {
     /// This time plus `millis`, saturating.

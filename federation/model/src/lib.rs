@@ -7,7 +7,7 @@
 //! hash map reach a result. Time and ids come in as values, stamped by the Raft leader.
 //!
 //! Reading order: [`ids`], [`trust_domain`] and [`spiffe_id`] → the nouns [`cluster`], [`export`], [`endpoint`], [`ip_family`], [`bundle`], [`vip`],
-//! [`token`] → [`command`] and [`rejection`] → [`state`], with [`audit`] and [`backup`] → [`item`] and [`view`] (what one cluster sees) →
+//! [`token`], [`session`] → [`command`] and [`rejection`] → [`state`], with [`audit`] and [`backup`] → [`item`] and [`view`] (what one cluster sees) →
 //! [`import`] and [`failover`] (what it makes of that) → [`data_plane`] (what its proxies do about it). [`ascending`] is
 //! how sorted maps are read side by side.
 //!
@@ -29,6 +29,7 @@ pub mod import;
 pub mod ip_family;
 pub mod item;
 pub mod rejection;
+pub mod session;
 pub mod spiffe_id;
 pub mod state;
 pub mod token;
@@ -45,12 +46,13 @@ pub use endpoint::Endpoint;
 pub use export::{Export, ExportKind, ExportScope, MtlsMode, ServicePort};
 pub use ids::{
     ClusterId, Generation, InstanceId, Namespace, NetworkId, PortName, Region, Revision, ServerId, ServiceId,
-    ServiceName, UnixMillis, Zone,
+    ServiceName, SessionNumber, StreamId, UnixMillis, Zone,
 };
 pub use import::{Import, ImportPort};
 pub use ip_family::IpFamily;
 pub use item::{Item, ItemKey};
 pub use rejection::Rejection;
+pub use session::Session;
 pub use spiffe_id::SpiffeId;
 pub use state::State;
 pub use token::{JoinToken, TokenHash};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ClusterId, Generation, ServiceId, UnixMillis};
+use crate::ids::{ClusterId, Generation, ServiceId, SessionNumber, UnixMillis};
 use crate::trust_domain::TrustDomain;
 
 /// The reason of a refused command. A rejection is an answer, never a panic, and the same on every server.
@@ -23,6 +23,16 @@ pub enum Rejection {
         cluster: ClusterId,
         /// When the other's lease ends, unless renewed.
         until: UnixMillis,
+    },
+    /// A later publish stream speaks for the cluster.
+    #[error(
+        "a later publish stream speaks for cluster {cluster} (session {present}); check that one agent runs"
+    )]
+    Fenced {
+        /// The cluster.
+        cluster: ClusterId,
+        /// The number of the session that is open.
+        present: SessionNumber,
     },
     /// A newer generation is already there.
     #[error("generation {given} of {service} is older than {present}")]
@@ -99,6 +109,7 @@ impl Rejection {
         match self {
             Self::UnknownCluster { .. } => "unknown_cluster",
             Self::HeldByAnother { .. } => "held_by_another",
+            Self::Fenced { .. } => "fenced",
             Self::StaleGeneration { .. } => "stale_generation",
             Self::StaleBundle { .. } => "stale_bundle",
             Self::TrustDomainTaken { .. } => "trust_domain_taken",

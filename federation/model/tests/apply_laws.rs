@@ -77,10 +77,10 @@ fn tcp(port: u16) -> ServicePort {
 
 fn registration() -> impl Strategy<Value = Command> {
     // Mostly each cluster's own domain, sometimes any.
-    let own = cluster().prop_map(|c| (format!("{c}.lab").parse().unwrap(), c));
-    let any = (trust_domain(), cluster());
-    (prop_oneof![4 => own, 1 => any], instance()).prop_map(|((trust_domain, cluster), instance)| {
-        Command::RegisterCluster(Registration {
+    let own = cluster().prop_map(|c| (format!("{c}.lab").parse().unwrap(), c)).boxed();
+    let any = (trust_domain(), cluster()).boxed();
+    let said = (prop_oneof![4 => own, 1 => any], instance())
+        .prop_map(|((trust_domain, cluster), instance)| Registration {
             network: cluster.as_str().parse().unwrap(),
             cluster,
             instance,
@@ -89,7 +89,19 @@ fn registration() -> impl Strategy<Value = Command> {
             trust_domain,
             gateways: Vec::new(),
         })
-    })
+        .boxed();
+    let before = said.clone().prop_map(Command::RegisterCluster);
+    let open = (session(), 0..3u64, said).prop_map(|(session, stream, registration)| Command::OpenSession {
+        session,
+        stream: StreamId(stream),
+        hello: 0,
+        registration,
+    });
+    prop_oneof![3 => before, 1 => open]
+}
+
+fn session() -> impl Strategy<Value = SessionNumber> {
+    prop_oneof![4 => Just(0), 4 => Just(1), 1 => Just(2)].prop_map(SessionNumber)
 }
 
 fn vip_ranges() -> impl Strategy<Value = VipRanges> {
@@ -117,13 +129,18 @@ fn command() -> impl Strategy<Value = Command> {
         6 => registration(),
         2 => (cluster(), instance()).prop_map(|(cluster, instance)| Command::RenewLease { cluster, instance }),
         1 => Just(Command::ExpireLeases),
-        8 => (instance(), export())
-            .prop_map(|(instance, export)| Command::PutExport { instance, export: Box::new(export) }),
-        3 => (cluster(), instance(), service(), 0..6u64).prop_map(|(cluster, instance, service, generation)| {
-            Command::RemoveExport { cluster, instance, service, generation: Generation(generation) }
+        8 => (instance(), session(), export()).prop_map(|(instance, session, export)| {
+            Command::PutExport { instance, session, export: Box::new(export) }
         }),
-        3 => (cluster(), instance(), bundle())
-            .prop_map(|(cluster, instance, bundle)| Command::PutBundle { cluster, instance, bundle }),
+        3 => (cluster(), instance(), session(), service(), 0..6u64).prop_map(
+            |(cluster, instance, session, service, generation)| {
+                let generation = Generation(generation);
+                Command::RemoveExport { cluster, instance, session, service, generation }
+            }
+        ),
+        3 => (cluster(), instance(), session(), bundle()).prop_map(|(cluster, instance, session, bundle)| {
+            Command::PutBundle { cluster, instance, session, bundle }
+        }),
         1 => (token_hash(), cluster(), 0..60_000u64).prop_map(|(hash, cluster, expires)| {
             Command::CreateToken { hash, cluster, expires: UnixMillis(expires), by: None }
         }),
@@ -149,7 +166,9 @@ proptest! {
     fn no_law_is_ever_broken(batches in batches()) {
         let mut state = State::default();
         for (revision, batch) in revisions().zip(&batches) {
+            let before = state.now();
             let applied = state.apply(revision, batch);
+            prop_assert!(state.now() >= before.max(batch.at));
             prop_assert_eq!(applied.outcomes.len(), batch.commands.len());
             prop_assert_eq!(state.revision(), revision);
             prop_assert_eq!(state.violations(), Vec::<String>::new());

@@ -224,6 +224,31 @@ async fn a_second_agent_of_a_cluster_is_refused_while_the_first_lives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_older_stream_of_a_cluster_is_cut_off_by_a_newer_one() {
+    let federation = Federation::start().await;
+    let mut older = Publisher::open(federation.agent(0, "east")).await.unwrap();
+    older.commit(Ask::Hello(hello("east", '1'))).await;
+    older.commit(Ask::Put(export("a", 1, &[]))).await;
+    // Of the same agent, through another server, which may not have heard of the first yet.
+    let mut newer = Publisher::open(federation.agent(1, "east")).await.unwrap();
+    newer.commit(Ask::Hello(hello("east", '1'))).await;
+    let refused = older.ask(Ask::Put(export("a", 9, &[]))).await.unwrap_err();
+    assert_eq!((refused.code(), reason(&refused)), (Code::FailedPrecondition, "fenced"));
+    // The hello may be said again, and what it changes counts.
+    newer.commit(Ask::Hello(wire::Registration { region: "eu".to_owned(), ..hello("east", '1') })).await;
+    let revision = newer.commit(Ask::Put(export("a", 2, &[]))).await;
+    let node = &federation.servers[2].node;
+    assert!(node.wait_applied(Revision(revision), LONG).await);
+    let (east, a) = ("east".parse().unwrap(), "demo/a".parse().unwrap());
+    let seen = node.read(|state, _| {
+        let generation = state.export(&a, &east).unwrap().generation;
+        (generation.0, state.cluster(&east).unwrap().region.clone())
+    });
+    assert_eq!(seen, (2, Some("eu".parse().unwrap())));
+    federation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn callers_are_what_their_certificates_say() {
     let federation = Federation::start().await;
     let agent = infra::agent_id(&federation.clusterset, &"east".parse().unwrap());

@@ -37,6 +37,9 @@ impl Publisher {
         loop {
             let target = rotation.next(std::mem::take(&mut worked)).await;
             let Err(error) = self.session(target, &mut ledger, &mut worked).await;
+            if error.is_displaced() {
+                worked = false;
+            }
             let problem = error.chain();
             // Loud once: while every server is away, each attempt fails alike.
             if worked {

@@ -6,9 +6,12 @@ use crate::bundle::{Bundle, MAX_AUTHORITIES, MAX_AUTHORITY_BYTES};
 use crate::cluster::{Cluster, LEASE_MILLIS, Lease, MAX_GATEWAYS};
 use crate::command::{Batch, Command, Registration};
 use crate::export::{Export, ExportKind};
-use crate::ids::{ClusterId, Generation, InstanceId, Revision, ServiceId, UnixMillis};
+use crate::ids::{
+    ClusterId, Generation, InstanceId, Revision, ServiceId, SessionNumber, StreamId, UnixMillis,
+};
 use crate::item::ItemKey;
 use crate::rejection::Rejection;
+use crate::session::Session;
 use crate::token::{JoinToken, KeyHash, TokenHash};
 
 /// The answer to one command.
@@ -57,19 +60,32 @@ impl State {
                 }
                 Ok(())
             }
-            Command::RegisterCluster(registration) => self.register(at, registration, changed),
+            Command::RegisterCluster(registration) => {
+                self.in_session(&registration.cluster, SessionNumber(0))?;
+                self.register(at, registration, changed)
+            }
+            Command::OpenSession { session, stream, hello, registration } => {
+                let wanted = Opening { session: *session, stream: *stream, hello: *hello };
+                self.open_session(at, wanted, registration, changed)
+            }
             Command::RenewLease { cluster, instance } => self.renew(at, cluster, instance, changed),
             Command::ExpireLeases => {
                 self.expire(at, changed);
                 Ok(())
             }
-            Command::PutExport { instance, export } => self.put_export(at, instance, export, changed),
-            Command::RemoveExport { cluster, instance, service, generation } => {
+            Command::PutExport { instance, session, export } => {
+                self.held_by(&export.cluster, instance)?;
+                self.in_session(&export.cluster, *session)?;
+                self.put_export(at, export, changed)
+            }
+            Command::RemoveExport { cluster, instance, session, service, generation } => {
                 self.held_by(cluster, instance)?;
+                self.in_session(cluster, *session)?;
                 self.remove_export(cluster, service, *generation, changed)
             }
-            Command::PutBundle { cluster, instance, bundle } => {
+            Command::PutBundle { cluster, instance, session, bundle } => {
                 let owner = self.held_by(cluster, instance)?;
+                self.in_session(cluster, *session)?;
                 put_bundle_allowed(owner, bundle)?;
                 self.put_bundle(bundle, changed)
             }
@@ -112,12 +128,44 @@ impl State {
             lease: Lease::Held { instance: new.instance.clone(), until },
         };
         // A cluster that changed its trust domain takes its old bundle with it.
+        let news = self.clusters.get(&new.cluster).is_none_or(|present| !present.looks_like(&cluster));
         let previous = self.clusters.insert(new.cluster.clone(), cluster);
         if let Some(old) = previous.map(|c| c.trust_domain).filter(|d| d != &new.trust_domain) {
             self.bundles.remove(&old);
             changed.push(ItemKey::Bundle(old));
         }
-        changed.push(ItemKey::Cluster(new.cluster.clone()));
+        if news {
+            changed.push(ItemKey::Cluster(new.cluster.clone()));
+        }
+        Ok(())
+    }
+
+    fn open_session(
+        &mut self,
+        at: UnixMillis,
+        wanted: Opening,
+        registration: &Registration,
+        changed: &mut Vec<ItemKey>,
+    ) -> Outcome {
+        let Opening { session: number, stream, hello } = wanted;
+        let Registration { cluster, instance, .. } = registration;
+        let present = self.sessions.get(cluster);
+        let again = present.filter(|present| present.number == number && present.stream == stream);
+        if again.is_none() && number <= self.session_number(cluster) {
+            return Err(Rejection::Fenced {
+                cluster: cluster.clone(),
+                present: self.session_number(cluster),
+            });
+        }
+        if again.is_some_and(|present| present.hello > hello) {
+            // A late repetition: the stream has said something else since.
+            return Ok(());
+        }
+        // What was withdrawn in a session is forgotten with it: nothing else that was said in it can come any more.
+        let withdrawn = again.map(|present| present.withdrawn.clone()).unwrap_or_default();
+        self.register(at, registration, changed)?;
+        let session = Session { number, stream, hello, instance: instance.clone(), withdrawn };
+        self.sessions.insert(cluster.clone(), session);
         Ok(())
     }
 
@@ -129,6 +177,10 @@ impl State {
         changed: &mut Vec<ItemKey>,
     ) -> Outcome {
         self.held_by(cluster, instance)?;
+        // A renewal that comes late must not take the lease from whoever has opened a session since.
+        if let Some(session) = self.sessions.get(cluster).filter(|session| &session.instance != instance) {
+            return Err(Rejection::Fenced { cluster: cluster.clone(), present: session.number });
+        }
         let until = self.lease_until(at, cluster);
         let Some(found) = self.clusters.get_mut(cluster) else {
             return Err(Rejection::UnknownCluster { cluster: cluster.clone() });
@@ -163,23 +215,26 @@ impl State {
         }
     }
 
-    fn put_export(
-        &mut self,
-        at: UnixMillis,
-        instance: &InstanceId,
-        new: &Export,
-        changed: &mut Vec<ItemKey>,
-    ) -> Outcome {
-        self.held_by(&new.cluster, instance)?;
+    fn put_export(&mut self, at: UnixMillis, new: &Export, changed: &mut Vec<ItemKey>) -> Outcome {
         new.check_bounds()?;
         let present = self.exports.get(&new.service).and_then(|exporters| exporters.get(&new.cluster));
         if let Some(present) = present.filter(|p| p.generation > new.generation) {
             return Err(stale(&new.service, new.generation, present.generation));
         }
+        let mut session = self.sessions.get_mut(&new.cluster);
+        if present.is_none()
+            && let Some(until) = session.as_ref().and_then(|s| s.withdrawn.until(&new.service))
+            && until >= new.generation
+        {
+            return Err(stale(&new.service, new.generation, until));
+        }
         if new.kind == ExportKind::ClusterSetIp && !self.vips.contains_key(&new.service) {
             let vip = self.vip_ranges.nth(self.next_vip).ok_or(Rejection::VipsExhausted)?;
             self.next_vip += 1;
             self.vips.insert(new.service.clone(), vip);
+        }
+        if let Some(session) = &mut session {
+            session.withdrawn.forget(&new.service);
         }
         let first_seen = present.map_or(at, |p| p.first_seen);
         let unchanged = present.is_some_and(|p| p.same_content(new));
@@ -201,12 +256,18 @@ impl State {
         generation: Generation,
         changed: &mut Vec<ItemKey>,
     ) -> Outcome {
-        let Some(exporters) = self.exports.get_mut(service) else { return Ok(()) };
-        let Some(present) = exporters.get(cluster) else { return Ok(()) };
-        if present.generation > generation {
+        let present = self.export(service, cluster);
+        if let Some(present) = present.filter(|present| present.generation > generation) {
             return Err(stale(service, generation, present.generation));
         }
-        exporters.remove(cluster);
+        // Also where there is nothing: the put that this takes back may still come.
+        if let Some(session) = self.sessions.get_mut(cluster) {
+            session.withdrawn.note(service, generation);
+        }
+        let Some(exporters) = self.exports.get_mut(service) else { return Ok(()) };
+        if exporters.remove(cluster).is_none() {
+            return Ok(());
+        }
         if exporters.is_empty() {
             self.exports.remove(service);
         }
@@ -248,6 +309,14 @@ impl State {
         Ok(())
     }
 
+    /// Refuses what was not said in the present session of `cluster`.
+    fn in_session(&self, cluster: &ClusterId, session: SessionNumber) -> Outcome {
+        match self.session_number(cluster) {
+            present if present == session => Ok(()),
+            present => Err(Rejection::Fenced { cluster: cluster.clone(), present }),
+        }
+    }
+
     /// The cluster, if `instance` holds its lease or nobody does.
     fn held_by(&self, cluster: &ClusterId, instance: &InstanceId) -> Result<&Cluster, Rejection> {
         let found = self.clusters.get(cluster);
@@ -259,6 +328,14 @@ impl State {
             _ => Ok(found),
         }
     }
+}
+
+/// What a stream asks for when it opens its session, or speaks of its cluster again.
+#[derive(Debug, Clone, Copy)]
+struct Opening {
+    session: SessionNumber,
+    stream: StreamId,
+    hello: u64,
 }
 
 fn put_bundle_allowed(owner: &Cluster, bundle: &Bundle) -> Outcome {

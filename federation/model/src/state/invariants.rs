@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::State;
 use crate::export::ExportKind;
+use crate::session::MAX_WITHDRAWN;
 
 impl State {
     /// Every law that is broken, in words; empty when all hold.
@@ -30,6 +31,17 @@ impl State {
         let domains: BTreeSet<_> = self.clusters.values().map(|c| &c.trust_domain).collect();
         if domains.len() != self.clusters.len() {
             broken.push("two clusters share a trust domain".to_owned());
+        }
+        for (cluster, session) in &self.sessions {
+            if !self.clusters.contains_key(cluster) {
+                broken.push(format!("session of {cluster} belongs to no registered cluster"));
+            }
+            for service in session.withdrawn.services().filter(|s| self.export(s, cluster).is_some()) {
+                broken.push(format!("export of {service} by {cluster} is both there and withdrawn"));
+            }
+            if session.withdrawn.len() > MAX_WITHDRAWN {
+                broken.push(format!("the session of {cluster} remembers too much"));
+            }
         }
         for domain in self.bundles.keys().filter(|d| !domains.contains(d)) {
             broken.push(format!("bundle of {domain} belongs to no cluster"));

@@ -18,6 +18,7 @@ use crate::bundle::Bundle;
 use crate::cluster::Cluster;
 use crate::export::Export;
 use crate::ids::{ClusterId, Revision, ServiceId, UnixMillis};
+use crate::session::Session;
 use crate::token::{JoinToken, TokenHash};
 use crate::trust_domain::TrustDomain;
 use crate::vip::{Vip, VipRanges};
@@ -32,6 +33,9 @@ pub struct State {
     vip_ranges: VipRanges,
     next_vip: u32,
     clusters: BTreeMap<ClusterId, Cluster>,
+    /// Of the clusters that opened one.
+    #[serde(default)]
+    sessions: BTreeMap<ClusterId, Session>,
     bundles: BTreeMap<TrustDomain, Bundle>,
     vips: BTreeMap<ServiceId, Vip>,
     #[serde(with = "exports_as_list")]

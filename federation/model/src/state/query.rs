@@ -5,8 +5,9 @@ use crate::audit::Audit;
 use crate::bundle::Bundle;
 use crate::cluster::{Cluster, Lease};
 use crate::export::Export;
-use crate::ids::{ClusterId, Revision, ServiceId, UnixMillis};
+use crate::ids::{ClusterId, Revision, ServiceId, SessionNumber, UnixMillis};
 use crate::item::{Item, ItemKey};
+use crate::session::Session;
 use crate::token::{JoinToken, TokenHash};
 use crate::trust_domain::TrustDomain;
 use crate::vip::{Vip, VipRanges};
@@ -40,6 +41,16 @@ impl State {
     /// All clusters, by id.
     pub fn clusters(&self) -> impl Iterator<Item = &Cluster> {
         self.clusters.values()
+    }
+
+    /// The publish stream that speaks for a cluster, once one did.
+    pub fn session(&self, cluster: &ClusterId) -> Option<&Session> {
+        self.sessions.get(cluster)
+    }
+
+    /// The number of the present session of a cluster; zero before its first.
+    pub fn session_number(&self, cluster: &ClusterId) -> SessionNumber {
+        self.sessions.get(cluster).map_or(SessionNumber(0), |session| session.number)
     }
 
     /// All exports, by service, then exporter.

@@ -2,7 +2,6 @@
 
 use super::State;
 use crate::audit::{Actor, Change, Operation};
-use crate::cluster::Lease;
 use crate::command::{Command, Registration};
 use crate::ids::{Revision, UnixMillis};
 use crate::item::ItemKey;
@@ -26,10 +25,9 @@ impl Recording {
         match command {
             Command::Configure { vips } if state.vip_ranges == *vips || state.next_vip > 0 => Self::None,
             Command::Configure { .. } => Self::IfAccepted(Actor::Servers, Change::VipsConfigured),
-            Command::RegisterCluster(registration) if state.is_registered(registration) => Self::None,
-            Command::RegisterCluster(Registration { cluster, .. }) | Command::RenewLease { cluster, .. } => {
-                Self::IfSeen(agent(cluster), Change::ClusterRegistered)
-            }
+            Command::RegisterCluster(Registration { cluster, .. })
+            | Command::OpenSession { registration: Registration { cluster, .. }, .. }
+            | Command::RenewLease { cluster, .. } => Self::IfSeen(agent(cluster), Change::ClusterRegistered),
             Command::ExpireLeases => Self::Expiries,
             Command::PutExport { export, .. } => {
                 let service = export.service.clone();
@@ -66,18 +64,6 @@ impl Recording {
 }
 
 impl State {
-    /// Whether a registration would change nothing but the end of the lease.
-    fn is_registered(&self, new: &Registration) -> bool {
-        self.clusters.get(&new.cluster).is_some_and(|present| {
-            matches!(&present.lease, Lease::Held { instance, .. } if instance == &new.instance)
-                && present.network == new.network
-                && present.region == new.region
-                && present.zone == new.zone
-                && present.trust_domain == new.trust_domain
-                && present.gateways == new.gateways
-        })
-    }
-
     /// Moves on to `revision`, after the restoring of what was saved at `taken_at`.
     pub(crate) fn restored(&mut self, revision: Revision, at: UnixMillis, taken_at: Revision) {
         self.revision = revision;

@@ -3,6 +3,7 @@
 mod audit;
 mod exports;
 mod leases;
+mod sessions;
 mod tokens;
 mod trust;
 mod visibility;
@@ -16,7 +17,7 @@ use crate::command::{Batch, Command, Registration};
 use crate::export::{
     Export, ExportKind, ExportScope, Locality, MtlsMode, Protocol, ServicePort, SessionAffinity,
 };
-use crate::ids::{Generation, InstanceId, UnixMillis};
+use crate::ids::{Generation, InstanceId, SessionNumber, StreamId, UnixMillis};
 use crate::item::{Item, ItemKey};
 use crate::rejection::Rejection;
 
@@ -132,16 +133,38 @@ fn export(cluster_name: &str, service_name: &str, generation: u64) -> Export {
 }
 
 fn put(agent: u8, export: Export) -> Command {
-    Command::PutExport { instance: instance(agent), export: Box::new(export) }
+    put_in(0, agent, export)
+}
+
+/// In session number `session`.
+fn put_in(session: u64, agent: u8, export: Export) -> Command {
+    let session = SessionNumber(session);
+    Command::PutExport { instance: instance(agent), session, export: Box::new(export) }
 }
 
 fn remove(cluster_name: &str, service_name: &str, generation: u64) -> Command {
+    remove_in(0, cluster_name, service_name, generation)
+}
+
+fn remove_in(session: u64, cluster_name: &str, service_name: &str, generation: u64) -> Command {
     Command::RemoveExport {
+        session: SessionNumber(session),
         cluster: cluster(cluster_name),
         instance: instance(1),
         service: service(service_name),
         generation: Generation(generation),
     }
+}
+
+fn put_bundle_in(session: u64, from: &str, bundle: Bundle) -> Command {
+    let session = SessionNumber(session);
+    Command::PutBundle { cluster: cluster(from), instance: instance(1), session, bundle }
+}
+
+/// Stream number `stream` of agent number `agent` asks for session number `session`.
+fn open(name: &str, agent: u8, session: u64, stream: u64) -> Command {
+    let (session, stream) = (SessionNumber(session), StreamId(stream));
+    Command::OpenSession { session, stream, hello: 0, registration: registration(name, agent) }
 }
 
 fn only(names: &[&str]) -> ExportScope {

@@ -1,5 +1,8 @@
 //! What a cluster exports.
 //!
+//! A stream opens a session of its cluster with its hello, and whatever it says belongs to that session: once a later
+//! stream has opened one, nothing of this stream is applied any more, however late it comes.
+//!
 //! Messages that have arrived together are committed together and answered one by one, in order. The stream is pulled
 //! by the transport: an agent that does not read its answers is not read from.
 
@@ -13,13 +16,14 @@ use federation_api::federation as wire;
 use federation_api::federation::publish_request::Message as Ask;
 use federation_api::federation::publish_response::Message as Answer;
 use federation_api::federation::subject::Subject;
+use federation_model::command::Registration;
 use federation_model::state::Outcome;
-use federation_model::{ClusterId, Command, InstanceId, Rejection, Revision, ServiceId};
+use federation_model::{ClusterId, Command, Rejection, Revision, ServiceId, StreamId};
 use futures::{FutureExt, stream};
 use prost::Message as _;
 use tonic::{Code, Status, Streaming};
 
-use self::step::{About, Step};
+use self::step::{About, Speaker, Step};
 use super::{Answers, Context};
 use crate::limits::Slot;
 
@@ -31,13 +35,19 @@ const GROUP_BYTES: usize = 256 * 1024;
 const WITHDRAW: usize = 1_024;
 /// How long a sync point waits until this server has applied what the stream committed.
 const CATCH_UP: Duration = Duration::from_secs(10);
+/// How often a session is asked for under the number after the present one: each time another stream was faster.
+const OPENINGS: usize = 8;
 
 struct Publish {
     context: Arc<Context>,
     cluster: ClusterId,
     requests: Streaming<wire::PublishRequest>,
-    /// Set by the first message.
-    instance: Option<InstanceId>,
+    /// Tells this stream from every other.
+    stream: StreamId,
+    /// Hellos said.
+    hellos: u64,
+    /// Set by the first hello that is accepted.
+    speaker: Option<Speaker>,
     /// Named since the stream began: a sync point leaves them. What was refused counts too, since its exporter still
     /// means to export it, and what was there before is the better answer than nothing.
     put: BTreeSet<ServiceId>,
@@ -61,7 +71,9 @@ pub(super) fn publish(
         context,
         cluster,
         requests,
-        instance: None,
+        stream: StreamId(rand::random()),
+        hellos: 0,
+        speaker: None,
         put: BTreeSet::new(),
         committed: Revision(0),
         answers: VecDeque::new(),
@@ -98,26 +110,31 @@ impl Publish {
         }
     }
 
-    /// Takes `first` and what has arrived behind it, up to a sync point.
+    /// Takes `first` and what has arrived behind it, up to a hello or a sync point.
     async fn group(&mut self, first: wire::PublishRequest) -> Result<(), Status> {
         let mut steps = Vec::new();
+        let mut last = None;
         let mut bytes = 0usize;
         let mut next = Some(first);
         while let Some(message) = next.take() {
             bytes = bytes.saturating_add(message.encoded_len());
-            let step = self.step(message)?;
-            let ends = matches!(step, Step::Sync) || steps.len() + 1 >= GROUP || bytes > GROUP_BYTES;
-            steps.push(step);
-            if !ends {
+            match self.step(message)? {
+                step @ (Step::Sync | Step::Hello { .. }) => last = Some(step),
+                step => steps.push(step),
+            }
+            if last.is_none() && steps.len() < GROUP && bytes <= GROUP_BYTES {
                 match self.requests.message().now_or_never() {
                     Some(Ok(Some(message))) => next = Some(message),
                     ended => self.ended = ended,
                 }
             }
         }
-        let sync = steps.iter().any(|step| matches!(step, Step::Sync));
         self.commit(steps).await?;
-        if sync { self.sync().await } else { Ok(()) }
+        match last {
+            Some(Step::Hello { about, registration }) => self.open(about, registration).await,
+            Some(Step::Sync) => self.sync().await,
+            _ => Ok(()),
+        }
     }
 
     fn step(&mut self, message: wire::PublishRequest) -> Result<Step, Status> {
@@ -129,16 +146,11 @@ impl Publish {
                 "a message of the stream is empty",
             ));
         };
-        let (cluster, clusterset) = (&self.cluster, context.trust.clusterset());
         if let Ask::Hello(hello) = message {
-            let step = step::hello(cluster, clusterset, hello);
-            if let Step::Command { command: Command::RegisterCluster(registration), .. } = &step {
-                self.instance = Some(registration.instance.clone());
-            }
-            return Ok(step);
+            return Ok(step::hello(&self.cluster, context.trust.clusterset(), hello));
         }
-        let Some(instance) = &self.instance else {
-            let message = "the first message must be a valid hello";
+        let Some(speaker) = &self.speaker else {
+            let message = "the first message must be a hello that is accepted";
             return Err(context.refused(Code::FailedPrecondition, "no_hello", message));
         };
         Ok(match message {
@@ -147,17 +159,47 @@ impl Publish {
                 if let Some(service) = put.service.clone().and_then(|service| service.try_into().ok()) {
                     self.put.insert(service);
                 }
-                step::put(cluster, instance, put)
+                step::put(speaker, put)
             }
             Ask::Remove(remove) => {
-                let step = step::remove(cluster, instance, remove);
+                let step = step::remove(speaker, remove);
                 if let Step::Command { command: Command::RemoveExport { service, .. }, .. } = &step {
                     self.put.remove(service);
                 }
                 step
             }
-            Ask::Bundle(bundle) => step::bundle(cluster, instance, bundle),
+            Ask::Bundle(bundle) => step::bundle(speaker, bundle),
         })
+    }
+
+    /// Opens the session under the number after the present one; or says `registration` anew in the session that is open.
+    async fn open(&mut self, about: About, registration: Registration) -> Result<(), Status> {
+        let (context, cluster) = (&self.context, &self.cluster);
+        let opened = self.speaker.as_ref().map(|speaker| speaker.session);
+        let mut session =
+            opened.unwrap_or_else(|| context.node.read(|state, _| state.session_number(cluster)).next());
+        for _ in 0..OPENINGS {
+            let (stream, hello, registration) = (self.stream, self.hellos, registration.clone());
+            let instance = registration.instance.clone();
+            let command = Command::OpenSession { session, stream, hello, registration };
+            context.metrics.commands.inc();
+            let committed = context.node.propose(vec![command]).await;
+            let committed = committed.map_err(|error| context.not_committed(&error))?;
+            match committed.outcomes.into_iter().next().unwrap_or(Ok(())) {
+                // Another stream was faster, or this server has not applied its session yet.
+                Err(Rejection::Fenced { present, .. }) if opened.is_none() => session = present.next(),
+                outcome => {
+                    if outcome.is_ok() {
+                        self.committed = committed.revision;
+                        self.hellos += 1;
+                        self.speaker = Some(Speaker { cluster: cluster.clone(), instance, session });
+                    }
+                    return self.answer(about, outcome);
+                }
+            }
+        }
+        let message = "too many publish streams of this cluster open at the same time";
+        Err(context.refused(Code::Unavailable, "contended", message))
     }
 
     async fn commit(&mut self, steps: Vec<Step>) -> Result<(), Status> {
@@ -173,7 +215,7 @@ impl Publish {
         let mut outcomes = outcomes.into_iter();
         for step in steps {
             match step {
-                Step::Sync => {}
+                Step::Hello { .. } | Step::Sync => {}
                 Step::Refused { about, reason, message } => self.refuse(about, reason, message),
                 Step::Command { about, .. } => match outcomes.next() {
                     Some(outcome) => self.answer(about, outcome)?,
@@ -194,7 +236,9 @@ impl Publish {
                 Ok(())
             }
             // Whoever speaks is not the agent of this cluster at present: nothing it says can succeed.
-            Err(rejection @ Rejection::HeldByAnother { .. }) => Err(self.context.rejected(&rejection)),
+            Err(rejection @ (Rejection::HeldByAnother { .. } | Rejection::Fenced { .. })) => {
+                Err(self.context.rejected(&rejection))
+            }
             Err(rejection) => {
                 self.refuse(about, rejection.reason(), rejection.to_string());
                 Ok(())
@@ -212,20 +256,14 @@ impl Publish {
 
     /// Withdraws what the catalogue has of this cluster and the stream did not name.
     async fn sync(&mut self) -> Result<(), Status> {
-        let Some(instance) = self.instance.clone() else { return Ok(()) };
+        let Some(speaker) = &self.speaker else { return Ok(()) };
         if !self.context.node.wait_applied(self.committed, CATCH_UP).await {
             return Err(self.context.refused(Code::Unavailable, "lagging", "this server lags behind"));
         }
         let (cluster, put) = (&self.cluster, &self.put);
         let withdrawn: Vec<Command> = self.context.node.read(|state, _| {
             let left = state.exports().filter(|e| &e.cluster == cluster && !put.contains(&e.service));
-            left.map(|export| Command::RemoveExport {
-                cluster: cluster.clone(),
-                instance: instance.clone(),
-                service: export.service.clone(),
-                generation: export.generation,
-            })
-            .collect()
+            left.map(|export| speaker.withdraw(export.service.clone(), export.generation)).collect()
         });
         let about = About { subject: Subject::SyncPoint(wire::SyncPoint {}), generation: 0 };
         let mut outcome = Ok(());

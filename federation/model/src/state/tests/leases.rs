@@ -30,6 +30,7 @@ fn a_second_agent_is_refused_until_the_lease_has_expired() {
     let mut machine = Machine::with_clusters(&["east"]);
     let bundle =
         Bundle { trust_domain: domain("east.lab"), authorities: Vec::new(), sequence: 1, refresh_hint: 60 };
+    let session = SessionNumber(0);
     let foreign = [
         register("east", 2),
         renew("east", 2),
@@ -37,10 +38,11 @@ fn a_second_agent_is_refused_until_the_lease_has_expired() {
         Command::RemoveExport {
             cluster: cluster("east"),
             instance: instance(2),
+            session,
             service: service("echo"),
             generation: Generation(1),
         },
-        Command::PutBundle { cluster: cluster("east"), instance: instance(2), bundle },
+        Command::PutBundle { cluster: cluster("east"), instance: instance(2), session, bundle },
     ];
     let refused = Rejection::HeldByAnother { cluster: cluster("east"), until: UnixMillis(LEASE_MILLIS) };
     for command in foreign {

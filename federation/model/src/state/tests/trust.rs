@@ -7,7 +7,7 @@ fn bundle(of: &str, sequence: u64) -> Bundle {
 }
 
 fn put_bundle(from: &str, bundle: Bundle) -> Command {
-    Command::PutBundle { cluster: cluster(from), instance: instance(1), bundle }
+    put_bundle_in(0, from, bundle)
 }
 
 #[test]

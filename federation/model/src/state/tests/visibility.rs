@@ -67,7 +67,7 @@ fn clusters_and_bundles_are_seen_by_all() {
     let mut machine = Machine::with_clusters(&["east", "west"]);
     let bundle =
         Bundle { trust_domain: domain("east.lab"), authorities: Vec::new(), sequence: 1, refresh_hint: 1 };
-    machine.accept(Command::PutBundle { cluster: cluster("east"), instance: instance(1), bundle });
+    machine.accept(put_bundle_in(0, "east", bundle));
     for key in [ItemKey::Cluster(cluster("east")), ItemKey::Bundle(domain("east.lab"))] {
         assert!(sees(&machine, "west", &key), "{key:?}");
     }

@@ -4,9 +4,19 @@
 use federation_api::convert::registration::registration;
 use federation_api::federation as wire;
 use federation_api::federation::subject::Subject;
+use federation_model::command::Registration;
 use federation_model::{
-    Bundle, ClusterId, Command, Export, Generation, InstanceId, Rejection, ServiceId, TrustDomain,
+    Bundle, ClusterId, Command, Export, Generation, InstanceId, Rejection, ServiceId, SessionNumber,
+    TrustDomain,
 };
+
+/// For whom a stream speaks, once its session is open.
+#[derive(Debug, Clone)]
+pub(super) struct Speaker {
+    pub(super) cluster: ClusterId,
+    pub(super) instance: InstanceId,
+    pub(super) session: SessionNumber,
+}
 
 /// What an answer is about.
 #[derive(Debug)]
@@ -18,6 +28,8 @@ pub(super) struct About {
 /// What a message comes to.
 #[derive(Debug)]
 pub(super) enum Step {
+    /// Opens the stream's session, or says anew what opened it.
+    Hello { about: About, registration: Registration },
     /// To be committed.
     Command { about: About, command: Command },
     /// Wrong in itself; the rest of the stream goes on.
@@ -29,22 +41,32 @@ pub(super) enum Step {
 /// The closed word for a message that cannot become a command.
 const INVALID: &str = "invalid";
 
+impl Speaker {
+    /// Takes back an export.
+    pub(super) fn withdraw(&self, service: ServiceId, generation: Generation) -> Command {
+        let Self { cluster, instance, session } = self.clone();
+        Command::RemoveExport { cluster, instance, session, service, generation }
+    }
+}
+
 impl Step {
     pub(super) fn command(&self) -> Option<&Command> {
         match self {
             Self::Command { command, .. } => Some(command),
-            Self::Refused { .. } | Self::Sync => None,
+            Self::Hello { .. } | Self::Refused { .. } | Self::Sync => None,
         }
     }
 
     fn of<E: std::error::Error + 'static>(about: About, command: Result<Command, E>) -> Self {
         match command {
             Ok(command) => Self::Command { about, command },
-            Err(error) => {
-                let message = federation_kit::exit::chain(&error).to_string();
-                Self::Refused { about, reason: INVALID, message }
-            }
+            Err(error) => Self::invalid(about, &error),
         }
+    }
+
+    fn invalid(about: About, error: &(dyn std::error::Error + 'static)) -> Self {
+        let message = federation_kit::exit::chain(error).to_string();
+        Self::Refused { about, reason: INVALID, message }
     }
 
     fn rejected(about: About, rejection: &Rejection) -> Self {
@@ -60,7 +82,8 @@ pub(super) fn hello(cluster: &ClusterId, clusterset: &TrustDomain, hello: wire::
             let (cluster, trust_domain) = (cluster.clone(), valid.trust_domain);
             Step::rejected(about, &Rejection::NotOwner { cluster, trust_domain })
         }
-        converted => Step::of(about, converted.map(Command::RegisterCluster)),
+        Ok(registration) => Step::Hello { about, registration },
+        Err(error) => Step::invalid(about, &error),
     }
 }
 
@@ -77,7 +100,8 @@ fn may_claim(cluster: &ClusterId, clusterset: &TrustDomain, domain: &TrustDomain
     }
 }
 
-pub(super) fn put(cluster: &ClusterId, instance: &InstanceId, mut put: wire::Export) -> Step {
+pub(super) fn put(speaker: &Speaker, mut put: wire::Export) -> Step {
+    let cluster = &speaker.cluster;
     let subject = Subject::Export(put.service.clone().unwrap_or_default());
     let about = About { subject, generation: put.generation };
     if !put.cluster.is_empty() && put.cluster != cluster.as_str() {
@@ -85,30 +109,23 @@ pub(super) fn put(cluster: &ClusterId, instance: &InstanceId, mut put: wire::Exp
         return Step::Refused { about, reason: "foreign_cluster", message };
     }
     put.cluster = cluster.to_string();
-    let instance = instance.clone();
+    let (instance, session) = (speaker.instance.clone(), speaker.session);
     let export = Export::try_from(put).map(Box::new);
-    Step::of(about, export.map(|export| Command::PutExport { instance, export }))
+    Step::of(about, export.map(|export| Command::PutExport { instance, session, export }))
 }
 
-pub(super) fn remove(cluster: &ClusterId, instance: &InstanceId, remove: wire::RemoveExport) -> Step {
+pub(super) fn remove(speaker: &Speaker, remove: wire::RemoveExport) -> Step {
     let service = remove.service.unwrap_or_default();
     let about = About { subject: Subject::Export(service.clone()), generation: remove.generation };
     let service = ServiceId::try_from(service);
-    Step::of(
-        about,
-        service.map(|service| Command::RemoveExport {
-            cluster: cluster.clone(),
-            instance: instance.clone(),
-            service,
-            generation: Generation(remove.generation),
-        }),
-    )
+    Step::of(about, service.map(|service| speaker.withdraw(service, Generation(remove.generation))))
 }
 
-pub(super) fn bundle(cluster: &ClusterId, instance: &InstanceId, bundle: wire::Bundle) -> Step {
+pub(super) fn bundle(speaker: &Speaker, bundle: wire::Bundle) -> Step {
     let about = About { subject: Subject::Bundle(bundle.trust_domain.clone()), generation: 0 };
-    let (cluster, instance) = (cluster.clone(), instance.clone());
-    Step::of(about, Bundle::try_from(bundle).map(|bundle| Command::PutBundle { cluster, instance, bundle }))
+    let Speaker { cluster, instance, session } = speaker.clone();
+    let bundle = Bundle::try_from(bundle);
+    Step::of(about, bundle.map(|bundle| Command::PutBundle { cluster, instance, session, bundle }))
 }
 
 #[cfg(test)]
@@ -135,11 +152,15 @@ mod tests {
 
     #[test]
     fn an_export_for_another_cluster_is_refused_whatever_else_it_says() {
-        let instance = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let speaker = Speaker {
+            cluster: "east".parse().unwrap(),
+            instance: "0123456789abcdef0123456789abcdef".parse().unwrap(),
+            session: SessionNumber(1),
+        };
         let foreign = wire::Export { cluster: "west".to_owned(), ..wire::Export::default() };
-        let step = put(&"east".parse().unwrap(), &instance, foreign);
+        let step = put(&speaker, foreign);
         assert!(matches!(step, Step::Refused { reason: "foreign_cluster", .. }), "{step:?}");
-        let step = put(&"east".parse().unwrap(), &instance, wire::Export::default());
+        let step = put(&speaker, wire::Export::default());
         assert!(matches!(step, Step::Refused { reason: "invalid", .. }), "{step:?}");
     }
 }
