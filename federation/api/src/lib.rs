@@ -7,7 +7,7 @@
 //! cannot exist.
 //!
 //! Reading order: [`federation`] (agents and operators to servers) → [`raft`] (server to server) → [`gateway`]
-//! (agent to its cluster's gateways) → [`convert`].
+//! (agent to its cluster's gateways) → [`convert`] → [`content_hash`].
 //!
 //! Tests: `tests/generated.rs` regenerates `src/gen` and compares; `tests/round_trip.rs` holds that model values survive
 //! the wire, and `tests/hostile.rs` that nothing on the wire makes a conversion panic or break a bound.
@@ -18,6 +18,7 @@ pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 /// so that it is replaced whole, and it grows with the number of endpoints.
 pub const MAX_LOCAL_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
+pub mod content_hash;
 pub mod convert;
 
 /// `isthmus.federation.v1`: what agents and operators say to the federation's servers.

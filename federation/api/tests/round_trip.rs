@@ -8,6 +8,7 @@
 
 mod support;
 
+use federation_api::content_hash::ContentHash;
 use federation_api::convert::registration::registration;
 use federation_api::{federation, gateway};
 use federation_model::data_plane::GatewayConfig;
@@ -33,6 +34,34 @@ proptest! {
     fn bundle(given in support::bundle()) {
         let arrived = carried(&federation::Bundle::from(&given));
         prop_assert_eq!(Bundle::try_from(arrived), Ok(given));
+    }
+
+    /// Both sides hash what they have: the agent before it sends, the server after it was carried.
+    #[test]
+    fn a_hash_is_the_same_on_both_sides_and_different_for_other_content(
+        given in support::export(),
+        other in support::export(),
+        generation in any::<u64>(),
+    ) {
+        let arrived = Export::try_from(carried(&federation::Export::from(&given))).unwrap();
+        let hash = ContentHash::of_export(&given);
+        let again = Export { generation: federation_model::Generation(generation), ..arrived };
+        prop_assert!(ContentHash::of_export(&again).is(&hash.to_vec()));
+        // Another in one part is another.
+        for part in 0..8 {
+            let mut changed = given.clone();
+            match part {
+                0 => changed.ports = other.ports.clone(),
+                1 => changed.labels = other.labels.clone(),
+                2 => changed.annotations = other.annotations.clone(),
+                3 => changed.scope = other.scope.clone(),
+                4 => changed.mtls = other.mtls.clone(),
+                5 => changed.localities = other.localities.clone(),
+                6 => changed.endpoints = other.endpoints.clone(),
+                _ => changed.kind = other.kind,
+            }
+            prop_assert_eq!(ContentHash::of_export(&changed) == hash, changed.same_content(&given));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod generations;
 mod ledger;
+mod offers;
 mod publisher;
 mod queue;
 mod status;

@@ -1,5 +1,5 @@
 //! An agent's client against servers that fall silent, lag, refuse and die.
-#![allow(clippy::unwrap_used, reason = "a failed helper is a failed test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed helper is a failed test")]
 
 mod support;
 
@@ -168,6 +168,37 @@ async fn the_death_of_a_server_is_survived_without_a_new_snapshot() {
     // Publishing goes on too, wherever it went before.
     agent.desired.send_replace(desired(&["a", "b"]));
     agent.committed("b").await;
+    agent.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_to_a_server_that_compares_puts_only_what_differs() {
+    let federation = Federation::new();
+    federation.rule(|rules| rules.compares = true);
+    let (one, two) = (federation.start(1).await, federation.start(2).await);
+    let mut agent = Agent::start(&federation, servers(&[&one, &two]), &["a", "b"]);
+    agent.committed("a").await;
+    agent.committed("b").await;
+    let synced = |heard: &support::Heard| heard.published.iter().any(|said| said.ends_with(" sync"));
+    eventually(LONG, async || federation.heard(synced)).await.unwrap();
+    let talked_to = agent.handle.publish.borrow().server.clone().unwrap();
+    let said = federation.heard(|heard| heard.published.clone());
+    let words = |said: &[String]| said.iter().map(|word| word[2..].to_owned()).collect::<Vec<_>>();
+    assert_eq!(words(&said), ["hello", "offer", "put demo/a", "put demo/b", "sync"]);
+
+    // The other server is told of nothing but what is new.
+    agent.desired.send_modify(|present| {
+        let new = desired(&["c"]);
+        let exports = present.exports.iter().chain(&new.exports).map(|(id, e)| (id.clone(), Arc::clone(e)));
+        *present = Arc::new(Desired { exports: exports.collect(), ..(*new).clone() });
+    });
+    agent.committed("c").await;
+    let before = federation.heard(|heard| heard.published.len());
+    drop(if talked_to == one.address { one } else { two });
+    let again = |heard: &support::Heard| heard.published[before..].iter().any(|said| said.ends_with(" sync"));
+    eventually(LONG, async || federation.heard(again)).await.unwrap();
+    let said = federation.heard(|heard| heard.published[before..].to_vec());
+    assert_eq!(words(&said), ["hello", "offer", "sync"]);
     agent.stop().await;
 }
 

@@ -8,11 +8,13 @@ mod harness;
 #[path = "federation/streams.rs"]
 mod streams;
 
+use federation_api::content_hash::ContentHash;
 use federation_api::federation as wire;
 use federation_api::federation::admin_client::AdminClient;
 use federation_api::federation::publish_request::Message as Ask;
+use federation_api::federation::publish_response::Message as Answer;
 use federation_kit::testing::eventually;
-use federation_model::{FederationView, Revision};
+use federation_model::{Bundle, Export, FederationView, Revision};
 use federation_trust::{Authority, JoinTokenText, PrivateKey, SharedIdentity, infra};
 use harness::{Federation, LONG, export, hello, instance, join_request, joined, service};
 use streams::{Publisher, Watcher};
@@ -160,6 +162,68 @@ async fn a_sync_point_withdraws_what_the_stream_did_not_name() {
     let mut watcher = Watcher::open(federation.agent(2, "west"), FederationView::default()).await.unwrap();
     watcher.reach(revision).await;
     assert_eq!(watcher.exports().keys().collect::<Vec<_>>(), ["a", "b"]);
+    federation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_changes_nothing_commits_its_hello_and_nothing_else() {
+    let federation = Federation::start().await;
+    let bundle = wire::Bundle {
+        trust_domain: "east.lab".to_owned(),
+        authorities: vec![vec![1, 2, 3]],
+        sequence: 1,
+        refresh_hint_seconds: 1,
+    };
+    let mut first = Publisher::open(federation.agent(0, "east")).await.unwrap();
+    first.commit(Ask::Hello(hello("east", '1'))).await;
+    first.commit(Ask::Bundle(bundle.clone())).await;
+    let mut last = 0;
+    for name in ["a", "b", "c"] {
+        last = first.commit(Ask::Put(export(name, 5, &[]))).await;
+    }
+    drop(first);
+
+    let hash_of = |export: wire::Export| {
+        let export = Export::try_from(wire::Export { cluster: "east".to_owned(), ..export }).unwrap();
+        ContentHash::of_export(&export).to_vec()
+    };
+    let offered =
+        |name: &str, hash: Vec<u8>| wire::OfferedExport { service: Some(service(name)), content_hash: hash };
+    let offer = |exports: Vec<wire::OfferedExport>| {
+        let bundle = Bundle::try_from(bundle.clone()).unwrap();
+        Ask::Offer(wire::Offer { exports, bundle_hash: ContentHash::of_bundle(&bundle).to_vec() })
+    };
+    let known = |generation, same| wire::Known { generation, same };
+    // Through another server, which has to catch up first.
+    let mut second = Publisher::open(federation.agent(1, "east")).await.unwrap();
+    let opened = second.ask(Ask::Hello(hello("east", '1'))).await.unwrap();
+    let Answer::Committed(opened) = opened else { panic!("{opened:?}") };
+    assert_eq!(opened.features, [i32::from(wire::Feature::Offer)]);
+    let all = ["a", "b", "c"].map(|name| offered(name, hash_of(export(name, 9, &[]))));
+    let compared = second.ask(offer(all.to_vec())).await.unwrap();
+    let Answer::Compared(compared) = compared else { panic!("{compared:?}") };
+    assert_eq!(compared.exports, vec![known(Some(5), true); 3]);
+    assert!(compared.bundle_same && compared.revision >= opened.revision);
+    let synced = second.commit(Ask::SyncPoint(wire::SyncPoint {})).await;
+    assert!(opened.revision > last);
+    assert_eq!(synced, opened.revision, "nothing was committed for this stream after its hello");
+
+    // What differs is wanted, what is not offered is withdrawn, and nonsense is nothing that is there.
+    let narrowed = hash_of(export("b", 5, &["west".parse().unwrap()]));
+    let nonsense = wire::OfferedExport { service: None, content_hash: vec![0; 1_000] };
+    let some = vec![offered("b", narrowed), nonsense, offered("new", Vec::new())];
+    let mut third = Publisher::open(federation.agent(2, "east")).await.unwrap();
+    third.commit(Ask::Hello(hello("east", '1'))).await;
+    let compared = third.ask(offer(some)).await.unwrap();
+    let Answer::Compared(compared) = compared else { panic!("{compared:?}") };
+    assert_eq!(compared.exports, [known(Some(5), false), known(None, false), known(None, false)]);
+    let revision = third.commit(Ask::SyncPoint(wire::SyncPoint {})).await;
+    let node = &federation.servers[0].node;
+    assert!(node.wait_applied(Revision(revision), LONG).await);
+    let left = node.read(|state, _| state.exports().map(|e| e.service.to_string()).collect::<Vec<_>>());
+    assert_eq!(left, ["demo/b"]);
+    let many = vec![offered("a", Vec::new()); 257];
+    assert_eq!(reason(&third.ask(offer(many)).await.unwrap_err()), "too_many");
     federation.stop().await;
 }
 

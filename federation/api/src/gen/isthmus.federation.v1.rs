@@ -356,7 +356,7 @@ pub struct Registration {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PublishRequest {
-    #[prost(oneof = "publish_request::Message", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "publish_request::Message", tags = "1, 2, 3, 4, 5, 6")]
     pub message: ::core::option::Option<publish_request::Message>,
 }
 /// Nested message and enum types in `PublishRequest`.
@@ -376,7 +376,30 @@ pub mod publish_request {
         /// hello of this stream is withdrawn.
         #[prost(message, tag = "5")]
         SyncPoint(super::SyncPoint),
+        /// What will be put unless the federation has it already. Only to a server whose answer to the hello names
+        /// FEATURE_OFFER.
+        #[prost(message, tag = "6")]
+        Offer(super::Offer),
     }
+}
+/// Hashes of what the agent would put, to be compared with what is there. An export that is offered counts as put for the
+/// sync point.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Offer {
+    /// At most 256.
+    #[prost(message, repeated, tag = "1")]
+    pub exports: ::prost::alloc::vec::Vec<OfferedExport>,
+    /// Hash of the bundle of the cluster's own trust domain; empty: not offered here.
+    #[prost(bytes = "vec", tag = "2")]
+    pub bundle_hash: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OfferedExport {
+    #[prost(message, optional, tag = "1")]
+    pub service: ::core::option::Option<ServiceId>,
+    /// As `content_hash` of `federation-api` makes it: a version byte and 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub content_hash: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RemoveExport {
@@ -389,7 +412,7 @@ pub struct RemoveExport {
 pub struct SyncPoint {}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PublishResponse {
-    #[prost(oneof = "publish_response::Message", tags = "1, 2")]
+    #[prost(oneof = "publish_response::Message", tags = "1, 2, 3")]
     pub message: ::core::option::Option<publish_response::Message>,
 }
 /// Nested message and enum types in `PublishResponse`.
@@ -401,7 +424,32 @@ pub mod publish_response {
         Committed(super::Committed),
         #[prost(message, tag = "2")]
         Refused(super::Refused),
+        /// The answer to an offer.
+        #[prost(message, tag = "3")]
+        Compared(super::Compared),
     }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Compared {
+    /// One for each export offered, in the order of the offer.
+    #[prost(message, repeated, tag = "1")]
+    pub exports: ::prost::alloc::vec::Vec<Known>,
+    /// The bundle offered is the one that is there.
+    #[prost(bool, tag = "2")]
+    pub bundle_same: bool,
+    /// What was compared with.
+    #[prost(uint64, tag = "3")]
+    pub revision: u64,
+}
+/// What the federation has of one export that was offered.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Known {
+    /// Its generation; absent where there is no such export.
+    #[prost(uint64, optional, tag = "1")]
+    pub generation: ::core::option::Option<u64>,
+    /// Its content has the hash that was offered: it need not be put.
+    #[prost(bool, tag = "2")]
+    pub same: bool,
 }
 /// What an answer is about.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -432,6 +480,9 @@ pub struct Committed {
     pub generation: u64,
     #[prost(uint64, tag = "3")]
     pub revision: u64,
+    /// In the answer to a hello.
+    #[prost(enumeration = "Feature", repeated, tag = "4")]
+    pub features: ::prost::alloc::vec::Vec<i32>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Refused {
@@ -504,6 +555,33 @@ pub struct ReportResponse {
     /// When the lease ends unless renewed.
     #[prost(uint64, tag = "1")]
     pub lease_until_unix_millis: u64,
+}
+/// What a server understands beyond the first version of the protocol. Values that are not known are passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Feature {
+    Unspecified = 0,
+    Offer = 1,
+}
+impl Feature {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "FEATURE_UNSPECIFIED",
+            Self::Offer => "FEATURE_OFFER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FEATURE_UNSPECIFIED" => Some(Self::Unspecified),
+            "FEATURE_OFFER" => Some(Self::Offer),
+            _ => None,
+        }
+    }
 }
 /// Generated client implementations.
 pub mod federation_client {

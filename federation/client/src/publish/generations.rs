@@ -17,6 +17,11 @@ impl Generations {
         self.last = above(self.last).max(now.0).max(present.map_or(0, |p| above(p.0)));
         Generation(self.last)
     }
+
+    /// The federation has something of ours at `present`: whatever comes is above it.
+    pub(super) fn seen(&mut self, present: Generation) {
+        self.last = self.last.max(present.0);
+    }
 }
 
 #[cfg(test)]
@@ -34,5 +39,9 @@ mod tests {
         assert_eq!(next(500, Some(7_000)), 7_001);
         assert_eq!(next(9_000, Some(7_000)), 9_000);
         assert_eq!(next(0, Some(u64::MAX)), u64::MAX);
+        let mut generations = Generations::default();
+        generations.seen(Generation(5_000));
+        generations.seen(Generation(4_000));
+        assert_eq!(generations.next(UnixMillis(1_000), None), Generation(5_001));
     }
 }

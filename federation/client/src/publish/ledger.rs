@@ -12,6 +12,7 @@ use wire::publish_response::Message as Answer;
 use wire::subject::Subject;
 
 use super::generations::Generations;
+use super::offers::Offers;
 use super::queue::{Key, Queue};
 use super::status::{ItemState, PublishStatus};
 use super::{Desired, ItemState as State};
@@ -39,6 +40,8 @@ pub(super) struct Ledger {
     generations: Generations,
     entries: BTreeMap<ServiceId, Entry>,
     queue: Queue,
+    /// Absent until this stream's first hello is accepted.
+    greeted: Option<Offers>,
     refused: BTreeSet<Key>,
     /// Messages not yet answered, by kind where answers carry no generation.
     unanswered: usize,
@@ -61,6 +64,7 @@ impl Ledger {
             generations: Generations::default(),
             entries,
             queue: Queue::default(),
+            greeted: None,
             refused: BTreeSet::new(),
             unanswered: 0,
             hellos: 0,
@@ -69,31 +73,48 @@ impl Ledger {
         }
     }
 
-    /// A stream begins: everything is said again, under the generations that it has, and then the sync point. The
-    /// bundle goes first, so that nobody sees an export before the authorities of its cluster.
+    /// A stream begins with the hello. What follows depends on what the server understands: see [`Self::greeted`].
     pub(super) fn begin(&mut self) {
         (self.unanswered, self.hellos, self.bundles) = (0, 0, 0);
         self.refused.clear();
         self.queue.clear();
+        self.greeted = None;
         self.queue.push(Key::Hello);
-        if self.desired.bundle.is_some() {
-            self.queue.push(Key::Bundle);
-        }
         // The sync point withdraws what is not said.
         let gone: Vec<_> =
             self.entries.iter().filter(|(_, e)| e.wanted.is_none()).map(|(id, _)| id.clone()).collect();
         for id in &gone {
             self.entries.remove(id);
         }
-        for id in self.entries.keys() {
-            self.queue.push(Key::Export(id.clone()));
-        }
-        self.queue.push(Key::SyncPoint);
         self.status.send_modify(|status| {
             for id in &gone {
                 status.exports.remove(id);
             }
         });
+    }
+
+    /// The first hello is accepted. A server that compares hashes is offered everything, and put what it asks for; another
+    /// is told everything again, under the generations that it has. Then comes the sync point. The bundle goes before any
+    /// export, so that nobody sees an export before the authorities of its cluster.
+    fn greeted(&mut self, compares: bool) {
+        let wanted = self.entries.iter().filter(|(_, entry)| entry.wanted.is_some());
+        let services: Vec<ServiceId> = wanted.map(|(id, _)| id.clone()).collect();
+        if compares {
+            let (offers, numbers) = Offers::of(services);
+            self.greeted = Some(offers);
+            for number in numbers {
+                self.queue.push(Key::Offer(number));
+            }
+            return;
+        }
+        self.greeted = Some(Offers::default());
+        if self.desired.bundle.is_some() {
+            self.queue.push(Key::Bundle);
+        }
+        for id in services {
+            self.queue.push(Key::Export(id));
+        }
+        self.queue.push(Key::SyncPoint);
     }
 
     /// Takes a new desired set: only what differs is queued.
@@ -179,6 +200,12 @@ impl Ledger {
                     self.bundles += 1;
                     break Say::Bundle(bundle.into());
                 }
+                Key::Offer(number) => {
+                    let Some(offers) = &mut self.greeted else { continue };
+                    let entries = &self.entries;
+                    let wanted = |id: &ServiceId| entries.get(id).and_then(|entry| entry.wanted.clone());
+                    break Say::Offer(offers.say(number, self.desired.bundle.as_ref(), wanted));
+                }
                 Key::SyncPoint => break Say::SyncPoint(wire::SyncPoint {}),
                 Key::Export(id) => {
                     let Some(entry) = self.entries.get_mut(&id) else { continue };
@@ -206,7 +233,14 @@ impl Ledger {
     pub(super) fn answer(&mut self, response: wire::PublishResponse) -> Result<(), RegistrationRefused> {
         self.unanswered = self.unanswered.saturating_sub(1);
         let (subject, state) = match response.message {
+            Some(Answer::Compared(compared)) => {
+                self.compared(compared);
+                return Ok(());
+            }
             Some(Answer::Committed(c)) => {
+                if self.greeted.is_none() && is_hello(c.subject.as_ref()) {
+                    self.greeted(c.features.contains(&i32::from(wire::Feature::Offer)));
+                }
                 let (generation, revision) = (Generation(c.generation), Revision(c.revision));
                 (c.subject, ItemState::Committed { generation, revision })
             }
@@ -229,6 +263,49 @@ impl Ledger {
             None => {}
         }
         Ok(())
+    }
+
+    /// What the federation has need not be put. What changed since it was offered is queued anyway.
+    fn compared(&mut self, compared: wire::Compared) {
+        let Some(offered) = self.greeted.as_mut().and_then(Offers::answered) else { return };
+        let revision = Revision(compared.revision);
+        if offered.bundle.is_some() && offered.bundle == self.desired.bundle {
+            if compared.bundle_same {
+                let state = State::Committed { generation: Generation(0), revision };
+                self.status.send_modify(|status| status.bundle = Some(state));
+            } else {
+                self.queue.push(Key::Bundle);
+            }
+        }
+        // Answers beyond the offer mean nothing; what has no answer is put.
+        let answers = compared.exports.into_iter().map(Some).chain(std::iter::repeat(None));
+        let mut same = Vec::new();
+        for ((id, export), known) in offered.exports.into_iter().zip(answers) {
+            let present = known.and_then(|known| known.generation).map(Generation);
+            if let Some(present) = present {
+                self.generations.seen(present);
+            }
+            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            if !entry.wanted.as_ref().is_some_and(|wanted| Arc::ptr_eq(wanted, &export)) {
+                continue;
+            }
+            match present.filter(|_| known.is_some_and(|known| known.same)) {
+                Some(generation) => {
+                    entry.generation = Some(generation);
+                    self.refused.remove(&Key::Export(id.clone()));
+                    same.push((id, State::Committed { generation, revision }));
+                }
+                None => {
+                    entry.generation =
+                        entry.generation.filter(|own| present.is_none_or(|there| *own > there));
+                    self.queue.push(Key::Export(id));
+                }
+            }
+        }
+        self.status.send_modify(|status| status.exports.extend(same));
+        if self.greeted.as_ref().is_some_and(Offers::is_done) {
+            self.queue.push(Key::SyncPoint);
+        }
     }
 
     fn hello_answered(&mut self, state: ItemState) -> Result<(), RegistrationRefused> {
@@ -297,6 +374,10 @@ impl Ledger {
             status.exports.insert(id, state);
         });
     }
+}
+
+fn is_hello(subject: Option<&wire::Subject>) -> bool {
+    matches!(subject.and_then(|s| s.subject.as_ref()), Some(Subject::Hello(_)))
 }
 
 #[cfg(test)]

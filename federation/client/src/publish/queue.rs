@@ -9,6 +9,8 @@ use federation_model::ServiceId;
 pub(super) enum Key {
     Hello,
     Bundle,
+    /// The offer of that number.
+    Offer(usize),
     Export(ServiceId),
     SyncPoint,
 }

@@ -90,6 +90,8 @@ pub(crate) struct Rules {
     pub(crate) silent: Vec<u64>,
     /// Servers whose leader's clock stands still.
     pub(crate) stalled: Vec<u64>,
+    /// Whether servers understand offers.
+    pub(crate) compares: bool,
     /// The key that used the token.
     pub(crate) token_used_by: Option<federation_model::token::KeyHash>,
     /// Issue joiners the identity of this cluster instead.

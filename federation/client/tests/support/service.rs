@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use federation_api::content_hash::ContentHash;
 use federation_api::federation as wire;
 use federation_api::federation::federation_server::Federation as FederationApi;
 use federation_kit::grpc::TlsPeer;
@@ -186,6 +187,7 @@ fn hear(
         Say::Bundle(bundle) => {
             ("bundle".to_owned(), wire::subject::Subject::Bundle(bundle.trust_domain.clone()), 0)
         }
+        Say::Offer(_) => ("offer".to_owned(), wire::subject::Subject::SyncPoint(wire::SyncPoint {}), 0),
         Say::SyncPoint(point) => ("sync".to_owned(), wire::subject::Subject::SyncPoint(*point), 0),
         Say::Put(put) => {
             let subject = wire::subject::Subject::Export(put.service.clone().unwrap());
@@ -204,12 +206,44 @@ fn hear(
             wire::Refused { subject, generation, reason: reason.clone(), message: "because".to_owned() };
         return wire::PublishResponse { message: Some(wire::publish_response::Message::Refused(refused)) };
     }
+    if let Some(Say::Offer(offer)) = &request.message {
+        let catalogue = federation.catalogue.borrow();
+        return compare(&catalogue, cluster, offer, put_since_hello);
+    }
+    let features = match &request.message {
+        Some(Say::Hello(_)) if federation.rules.lock().unwrap().compares => vec![wire::Feature::Offer.into()],
+        _ => vec![],
+    };
     let mut revision = 0;
     federation.catalogue.send_modify(|catalogue| {
         revision = commit(catalogue, cluster, request, put_since_hello);
     });
-    let committed = wire::Committed { subject, generation, revision };
+    let committed = wire::Committed { subject, generation, revision, features };
     wire::PublishResponse { message: Some(wire::publish_response::Message::Committed(committed)) }
+}
+
+fn compare(
+    catalogue: &Catalogue,
+    cluster: &ClusterId,
+    offer: &wire::Offer,
+    put_since_hello: &mut Vec<ItemKey>,
+) -> wire::PublishResponse {
+    let mut known = Vec::new();
+    for offered in &offer.exports {
+        let service = offered.service.clone().unwrap().try_into().unwrap();
+        let key = ItemKey::Export(service, cluster.clone());
+        let found = catalogue.items.get(&key);
+        put_since_hello.push(key);
+        known.push(match found {
+            Some((_, Item::Export(there))) => wire::Known {
+                generation: Some(there.generation.0),
+                same: ContentHash::of_export(there).is(&offered.content_hash),
+            },
+            _ => wire::Known::default(),
+        });
+    }
+    let compared = wire::Compared { exports: known, bundle_same: false, revision: catalogue.revision };
+    wire::PublishResponse { message: Some(wire::publish_response::Message::Compared(compared)) }
 }
 
 fn commit(
@@ -219,6 +253,7 @@ fn commit(
     put_since_hello: &mut Vec<ItemKey>,
 ) -> u64 {
     match request.message.unwrap() {
+        Say::Offer(_) => {}
         Say::Hello(_) => put_since_hello.clear(),
         Say::Put(put) => {
             let item = Item::Export(Box::new(Export::try_from(put).unwrap()));

@@ -6,6 +6,7 @@
 //! Messages that have arrived together are committed together and answered one by one, in order. The stream is pulled
 //! by the transport: an agent that does not read its answers is not read from.
 
+mod offer;
 mod step;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -23,6 +24,7 @@ use futures::{FutureExt, stream};
 use prost::Message as _;
 use tonic::{Code, Status, Streaming};
 
+use self::offer::{MAX_OFFERED, Present};
 use self::step::{About, Speaker, Step};
 use super::{Answers, Context};
 use crate::limits::Slot;
@@ -110,7 +112,7 @@ impl Publish {
         }
     }
 
-    /// Takes `first` and what has arrived behind it, up to a hello or a sync point.
+    /// Takes `first` and what has arrived behind it, up to a hello, an offer or a sync point.
     async fn group(&mut self, first: wire::PublishRequest) -> Result<(), Status> {
         let mut steps = Vec::new();
         let mut last = None;
@@ -119,7 +121,7 @@ impl Publish {
         while let Some(message) = next.take() {
             bytes = bytes.saturating_add(message.encoded_len());
             match self.step(message)? {
-                step @ (Step::Sync | Step::Hello { .. }) => last = Some(step),
+                step @ (Step::Hello { .. } | Step::Offer(_) | Step::Sync) => last = Some(step),
                 step => steps.push(step),
             }
             if last.is_none() && steps.len() < GROUP && bytes <= GROUP_BYTES {
@@ -132,6 +134,7 @@ impl Publish {
         self.commit(steps).await?;
         match last {
             Some(Step::Hello { about, registration }) => self.open(about, registration).await,
+            Some(Step::Offer(offer)) => self.compare(&offer).await,
             Some(Step::Sync) => self.sync().await,
             _ => Ok(()),
         }
@@ -155,6 +158,12 @@ impl Publish {
         };
         Ok(match message {
             Ask::Hello(_) | Ask::SyncPoint(_) => Step::Sync,
+            Ask::Offer(offer) if offer.exports.len() > MAX_OFFERED => {
+                let message =
+                    format!("{} exports offered at once, at most {MAX_OFFERED} allowed", offer.exports.len());
+                return Err(context.refused(Code::InvalidArgument, "too_many", message));
+            }
+            Ask::Offer(offer) => Step::Offer(offer),
             Ask::Put(put) => {
                 if let Some(service) = put.service.clone().and_then(|service| service.try_into().ok()) {
                     self.put.insert(service);
@@ -215,7 +224,7 @@ impl Publish {
         let mut outcomes = outcomes.into_iter();
         for step in steps {
             match step {
-                Step::Hello { .. } | Step::Sync => {}
+                Step::Hello { .. } | Step::Offer(_) | Step::Sync => {}
                 Step::Refused { about, reason, message } => self.refuse(about, reason, message),
                 Step::Command { about, .. } => match outcomes.next() {
                     Some(outcome) => self.answer(about, outcome)?,
@@ -230,8 +239,13 @@ impl Publish {
         match outcome {
             Ok(()) => {
                 let About { subject, generation } = about;
+                let features = match &subject {
+                    Subject::Hello(_) => vec![wire::Feature::Offer.into()],
+                    _ => Vec::new(),
+                };
                 let subject = Some(wire::Subject { subject: Some(subject) });
-                let committed = wire::Committed { subject, generation, revision: self.committed.0 };
+                let revision = self.committed.0;
+                let committed = wire::Committed { subject, generation, revision, features };
                 self.answers.push_back(wire::PublishResponse { message: Some(Answer::Committed(committed)) });
                 Ok(())
             }
@@ -254,12 +268,30 @@ impl Publish {
         self.answers.push_back(wire::PublishResponse { message: Some(Answer::Refused(refused)) });
     }
 
+    /// Waits until this server has applied what the stream committed.
+    async fn catch_up(&self) -> Result<(), Status> {
+        if self.context.node.wait_applied(self.committed, CATCH_UP).await {
+            return Ok(());
+        }
+        Err(self.context.refused(Code::Unavailable, "lagging", "this server lags behind"))
+    }
+
+    /// Says what the catalogue has of an offer. What is offered is still meant, whether it has to be put or not.
+    async fn compare(&mut self, offer: &wire::Offer) -> Result<(), Status> {
+        self.catch_up().await?;
+        let service = |offered: &wire::OfferedExport| ServiceId::try_from(offered.service.clone()?).ok();
+        let services: Vec<Option<ServiceId>> = offer.exports.iter().map(service).collect();
+        let present = self.context.node.read(|state, _| Present::look(state, &self.cluster, &services));
+        self.put.extend(services.into_iter().flatten());
+        let compared = present.compare(offer);
+        self.answers.push_back(wire::PublishResponse { message: Some(Answer::Compared(compared)) });
+        Ok(())
+    }
+
     /// Withdraws what the catalogue has of this cluster and the stream did not name.
     async fn sync(&mut self) -> Result<(), Status> {
         let Some(speaker) = &self.speaker else { return Ok(()) };
-        if !self.context.node.wait_applied(self.committed, CATCH_UP).await {
-            return Err(self.context.refused(Code::Unavailable, "lagging", "this server lags behind"));
-        }
+        self.catch_up().await?;
         let (cluster, put) = (&self.cluster, &self.put);
         let withdrawn: Vec<Command> = self.context.node.read(|state, _| {
             let left = state.exports().filter(|e| &e.cluster == cluster && !put.contains(&e.service));

@@ -100,6 +100,7 @@ impl Writer {
         let answer = self.answers.message().await?.and_then(|answer| answer.message);
         match answer.context("the stream ended")? {
             Answer::Committed(_) => Ok(()),
+            Answer::Compared(_) => bail!("an offer was answered that was never made"),
             Answer::Refused(refused) => bail!("refused ({}): {}", refused.reason, refused.message),
         }
     }

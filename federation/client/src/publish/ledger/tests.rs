@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use federation_api::content_hash::ContentHash;
 use federation_model::command::Registration;
 use federation_model::export::SessionAffinity;
 use federation_model::{Bundle, ExportKind, ExportScope, MtlsMode};
@@ -73,8 +74,16 @@ impl Bench {
         self.ledger.next(UnixMillis(self.now), |_| None).map(|request| request.message.unwrap())
     }
 
+    /// Says everything to a server that understands no offers. Its answer to the hello is needed to go on.
     fn say_all(&mut self) -> Vec<Say> {
-        std::iter::from_fn(|| self.say()).collect()
+        let mut said = Vec::new();
+        while let Some(say) = self.say() {
+            if matches!(say, Say::Hello(_)) {
+                self.ledger.answer(committed(&say, 1)).unwrap();
+            }
+            said.push(say);
+        }
+        said
     }
 
     fn state(&self, name: &str) -> Option<ItemState> {
@@ -89,6 +98,7 @@ fn subject(say: &Say) -> (Subject, u64) {
         Say::Put(put) => (Subject::Export(put.service.clone().unwrap()), put.generation),
         Say::Remove(remove) => (Subject::Export(remove.service.clone().unwrap()), remove.generation),
         Say::SyncPoint(point) => (Subject::SyncPoint(*point), 0),
+        Say::Offer(_) => panic!("an offer is not answered by its subject"),
     }
 }
 
@@ -96,7 +106,7 @@ fn committed(say: &Say, revision: u64) -> wire::PublishResponse {
     let (subject, generation) = subject(say);
     let subject = Some(wire::Subject { subject: Some(subject) });
     wire::PublishResponse {
-        message: Some(Answer::Committed(wire::Committed { subject, generation, revision })),
+        message: Some(Answer::Committed(wire::Committed { subject, generation, revision, features: vec![] })),
     }
 }
 
@@ -115,6 +125,7 @@ fn words(said: &[Say]) -> Vec<String> {
         Say::Bundle(_) => "bundle".to_owned(),
         Say::Put(put) => format!("put {} {}", put.service.as_ref().unwrap().name, put.labels["label"]),
         Say::Remove(remove) => format!("remove {}", remove.service.as_ref().unwrap().name),
+        Say::Offer(offer) => format!("offer {}", offer.exports.len()),
         Say::SyncPoint(_) => "sync".to_owned(),
     };
     said.iter().map(word).collect()
@@ -133,6 +144,51 @@ fn a_stream_begins_with_everything_and_goes_on_with_what_changes() {
 }
 
 #[test]
+fn a_server_that_compares_is_put_what_it_asks_for() {
+    let mut bench = Bench::new(&[("a", "1"), ("b", "1"), ("c", "1")]);
+    let mut federation = Federation { compares: true, ..Federation::default() };
+    federation.exports.insert("a".to_owned(), (9_000, "1".to_owned()));
+    federation.exports.insert("b".to_owned(), (9_500, "2".to_owned()));
+    let mut said = Vec::new();
+    while let Some(say) = bench.say() {
+        bench.ledger.answer(federation.hear(&say)).unwrap();
+        said.push(say);
+    }
+    assert_eq!(words(&said), ["hello", "offer 3", "bundle", "put b 1", "put c 1", "sync"]);
+    // Counted above all that the federation has, so that nothing is refused as stale.
+    assert!(federation.exports.values().all(|(_, label)| label == "1"));
+    let committed = ItemState::Committed { generation: Generation(9_000), revision: Revision(2) };
+    assert_eq!(bench.state("a"), Some(committed));
+    assert!(bench.status.borrow().exports.values().all(|s| matches!(s, ItemState::Committed { .. })));
+
+    // What changes while the offer is on its way is put as it is then.
+    bench.ledger.begin();
+    let hello = bench.say().unwrap();
+    bench.ledger.answer(federation.hear(&hello)).unwrap();
+    let offer = bench.say().unwrap();
+    bench.ledger.desire(desired(&[("a", "3"), ("b", "1"), ("c", "1")]));
+    bench.ledger.answer(federation.hear(&offer)).unwrap();
+    assert_eq!(words(&bench.say_all()), ["put a 3", "bundle", "sync"]);
+}
+
+#[test]
+fn many_exports_are_offered_in_parts() {
+    let names: Vec<String> = (0..600).map(|n| format!("s{n}")).collect();
+    let pairs: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
+    let mut bench = Bench::new(&pairs);
+    let mut federation = Federation { compares: true, ..Federation::default() };
+    let hello = bench.say().unwrap();
+    bench.ledger.answer(federation.hear(&hello)).unwrap();
+    let offers = bench.say_all();
+    assert_eq!(words(&offers), ["offer 256", "offer 256", "offer 88"]);
+    for offer in &offers {
+        bench.ledger.answer(federation.hear(offer)).unwrap();
+    }
+    let rest = words(&bench.say_all());
+    assert_eq!((rest.len(), rest[0].as_str(), rest[601].as_str()), (602, "bundle", "sync"));
+}
+
+#[test]
 fn a_slow_server_hears_only_of_the_last_state() {
     let mut bench = Bench::new(&[]);
     bench.say_all();
@@ -147,7 +203,7 @@ fn a_slow_server_hears_only_of_the_last_state() {
 fn answers_become_states_and_late_ones_are_dropped() {
     let mut bench = Bench::new(&[("a", "1")]);
     let first = bench.say_all();
-    assert_eq!(bench.ledger.unanswered(), 4);
+    assert_eq!(bench.ledger.unanswered(), 3);
     bench.ledger.desire(desired(&[("a", "2")]));
     let second = bench.say_all();
     for say in &first {
@@ -184,7 +240,7 @@ fn a_new_stream_repeats_the_generations_and_leaves_withdrawals_to_the_sync_point
     assert_eq!(words(&again), ["hello", "bundle", "put a 1", "sync"]);
     assert_eq!(subject(&again[2]), subject(&first[2]));
     assert_eq!(bench.state("b"), None);
-    assert_eq!(bench.ledger.unanswered(), 4);
+    assert_eq!(bench.ledger.unanswered(), 3);
 }
 
 #[test]
@@ -226,7 +282,7 @@ fn nonsense_answers_change_nothing() {
     let subjects = [None, Some(Subject::Export(unknown)), Some(Subject::Export((&service("z")).into()))];
     for subject in subjects {
         let subject = Some(wire::Subject { subject });
-        let committed = wire::Committed { subject, generation: 1, revision: 1 };
+        let committed = wire::Committed { subject, generation: 1, revision: 1, features: vec![7] };
         bench.ledger.answer(wire::PublishResponse { message: Some(Answer::Committed(committed)) }).unwrap();
     }
     bench.ledger.answer(wire::PublishResponse { message: None }).unwrap();
@@ -238,6 +294,8 @@ fn nonsense_answers_change_nothing() {
 struct Federation {
     exports: BTreeMap<String, (u64, String)>,
     said: Vec<String>,
+    /// Whether it understands offers, and is asked by streams that begin from now on.
+    compares: bool,
     revision: u64,
 }
 
@@ -245,7 +303,16 @@ impl Federation {
     fn hear(&mut self, say: &Say) -> wire::PublishResponse {
         self.revision += 1;
         match say {
-            Say::Hello(_) => self.said.clear(),
+            Say::Hello(_) => {
+                self.said.clear();
+                let features = if self.compares { vec![wire::Feature::Offer.into(), 99] } else { vec![99] };
+                let mut answer = committed(say, self.revision);
+                if let Some(Answer::Committed(committed)) = &mut answer.message {
+                    committed.features = features;
+                }
+                return answer;
+            }
+            Say::Offer(offer) => return self.compare(offer),
             Say::Put(put) => {
                 let name = put.service.as_ref().unwrap().name.clone();
                 self.said.push(name.clone());
@@ -266,6 +333,23 @@ impl Federation {
         }
         committed(say, self.revision)
     }
+
+    fn compare(&mut self, offer: &wire::Offer) -> wire::PublishResponse {
+        let mut exports = Vec::new();
+        for offered in &offer.exports {
+            let name = offered.service.as_ref().unwrap().name.clone();
+            exports.push(match self.exports.get(&name) {
+                Some((generation, label)) => wire::Known {
+                    generation: Some(*generation),
+                    same: ContentHash::of_export(&export(&name, label)).is(&offered.content_hash),
+                },
+                None => wire::Known::default(),
+            });
+            self.said.push(name);
+        }
+        let compared = wire::Compared { exports, bundle_same: false, revision: self.revision };
+        wire::PublishResponse { message: Some(Answer::Compared(compared)) }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -276,6 +360,8 @@ enum Event {
     Talk(usize),
     /// So many messages are said; their answers are lost with the stream.
     Lose(usize),
+    /// The next server may be of another version.
+    Server(bool),
     /// A new process, with a clock that may have gone back.
     Restart(u64),
 }
@@ -286,6 +372,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         set.prop_map(Event::Desire),
         (0usize..6).prop_map(Event::Talk),
         (0usize..6).prop_map(Event::Lose),
+        any::<bool>().prop_map(Event::Server),
         (0u64..5_000).prop_map(Event::Restart),
     ];
     proptest::collection::vec(event, 0..24)
@@ -319,6 +406,10 @@ proptest! {
                         let Some(say) = bench.say() else { break };
                         federation.hear(&say);
                     }
+                    bench.ledger.begin();
+                }
+                Event::Server(compares) => {
+                    federation.compares = compares;
                     bench.ledger.begin();
                 }
                 Event::Restart(clock) => {

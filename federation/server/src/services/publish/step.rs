@@ -34,6 +34,8 @@ pub(super) enum Step {
     Command { about: About, command: Command },
     /// Wrong in itself; the rest of the stream goes on.
     Refused { about: About, reason: &'static str, message: String },
+    /// To be compared with what is there.
+    Offer(wire::Offer),
     /// The sync point.
     Sync,
 }
@@ -53,7 +55,7 @@ impl Step {
     pub(super) fn command(&self) -> Option<&Command> {
         match self {
             Self::Command { command, .. } => Some(command),
-            Self::Hello { .. } | Self::Refused { .. } | Self::Sync => None,
+            Self::Hello { .. } | Self::Refused { .. } | Self::Offer(_) | Self::Sync => None,
         }
     }
 
