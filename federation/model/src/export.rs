@@ -195,6 +195,44 @@ impl Export {
         self.localities.iter().fold(0, |sum, l| sum.saturating_add(l.total))
     }
 
+    /// About how many bytes it takes: those of its texts, and so many for each element of a list.
+    pub fn bytes(&self) -> usize {
+        const ELEMENT: usize = 16;
+        fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> usize {
+            texts.into_iter().map(|text| ELEMENT + text.len()).sum()
+        }
+        fn zone(zone: Option<&Zone>) -> usize {
+            zone.map_or(0, |zone| zone.as_str().len())
+        }
+        let scope = match &self.scope {
+            ExportScope::All => 0,
+            ExportScope::Clusters(named) => texts(named.iter().map(ClusterId::as_str)),
+        };
+        let identities = match &self.mtls {
+            MtlsMode::Gateway => 0,
+            MtlsMode::EndToEnd { identities } => {
+                identities.iter().map(|id| ELEMENT + id.to_string().len()).sum()
+            }
+        };
+        let port = |port: &ServicePort| {
+            let name = port.name.as_ref().map_or(0, |name| name.as_str().len());
+            ELEMENT + name + port.app_protocol.as_ref().map_or(0, String::len)
+        };
+        let endpoint = |endpoint: &Endpoint| {
+            let hostname = endpoint.hostname.as_ref().map_or(0, |hostname| hostname.as_str().len());
+            2 * ELEMENT + hostname + zone(endpoint.zone.as_ref())
+        };
+        let metadata = self.labels.iter().chain(&self.annotations);
+        texts([self.cluster.as_str(), self.service.namespace.as_str(), self.service.name.as_str()])
+            + self.traffic_distribution.as_ref().map_or(0, String::len)
+            + self.ports.iter().map(port).sum::<usize>()
+            + metadata.map(|(key, value)| ELEMENT + key.len() + value.len()).sum::<usize>()
+            + self.localities.iter().map(|l| ELEMENT + zone(l.zone.as_ref())).sum::<usize>()
+            + self.endpoints.iter().map(endpoint).sum::<usize>()
+            + scope
+            + identities
+    }
+
     /// Whether `other` says the same, apart from its age and generation.
     pub fn same_content(&self, other: &Self) -> bool {
         self.same_offer(other) && self.localities == other.localities && self.endpoints == other.endpoints

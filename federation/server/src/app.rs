@@ -129,7 +129,7 @@ impl App {
         .map_err(start_failure)?;
         registry.register_collector(Box::new(NodeCollector(node.clone())));
         let drain = process.drain.clone().into_observer();
-        let context = Context::new(node, trust, metrics, config.servers(), drain);
+        let context = Context::new(node, trust, metrics, config.servers(), config.limits, drain);
         let context = Arc::new(context);
         let shown = Arc::clone(&context);
         let http =
@@ -164,6 +164,7 @@ impl App {
         let block = process.readiness.register(A_LEADER);
         tasks.spawn("readiness", follow_leader(context.node.clone(), process.readiness.clone(), block));
         tasks.spawn("http", http.run(process.drain.clone()));
+        tasks.spawn("memory", watch_memory(Arc::clone(&context), process.drain.clone()));
         tasks.spawn("vip ranges", configure(context.node.clone(), vips));
         tasks.spawn("own certificate", renew(Arc::clone(&context.trust), process.drain.clone()));
         tasks.spawn_fallible("server", serve(context, api, process.drain.clone()));
@@ -215,6 +216,13 @@ async fn serve(context: Arc<Context>, api: TlsIncoming, drain: DrainWatcher) -> 
 async fn renew(trust: Arc<Trust>, drain: DrainWatcher) {
     tokio::select! {
         () = trust.keep_renewed() => {}
+        () = drain.wait() => {}
+    }
+}
+
+async fn watch_memory(context: Arc<Context>, drain: DrainWatcher) {
+    tokio::select! {
+        () = context.memory.clone().watch() => {}
         () = drain.wait() => {}
     }
 }

@@ -10,6 +10,8 @@ use federation_raft::{Member, Timing};
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde::Deserialize;
 
+use crate::limits::Limits;
+
 /// A server's configuration, as written.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +37,9 @@ pub struct Config {
     pub vips: VipConfig,
     /// `host:port` of the servers as agents should dial them; default: the members' `api`.
     pub advertise_servers: Option<Vec<String>>,
+    /// What one cluster may take, and this server as a whole.
+    #[serde(default)]
+    pub limits: Limits,
     /// Raft's clocks; not in the file.
     #[serde(skip)]
     pub timing: Timing,
@@ -175,6 +180,10 @@ mod tests {
         let config = load(GOOD).unwrap();
         assert_eq!(config.vip_ranges(), VipRanges::DEFAULT);
         assert_eq!(config.servers(), ["a:1", "b:1"]);
+        assert_eq!((config.limits.exports, config.limits.memory_bytes), (5_000, None));
+        let config =
+            load(&format!("{GOOD}\nlimits = {{ exports = 7, memory_bytes = 1_000_000_000 }}")).unwrap();
+        assert_eq!((config.limits.exports, config.limits.memory_bytes), (7, Some(1_000_000_000)));
     }
 
     #[test]
@@ -187,6 +196,8 @@ mod tests {
             (format!("{GOOD}\nvips.v4 = \"10.0.0.0/32\""), "no room for any address"),
             (format!("{GOOD}\nvip = 1"), "vip"),
             (format!("{GOOD}\nadvertise_servers = [\"x:1\", \"y\"]"), "advertise_servers[1]"),
+            (format!("{GOOD}\nlimits = {{ streams = 0 }}"), "expected a nonzero u32"),
+            (format!("{GOOD}\nlimits = {{ export = 1 }}"), "export"),
             (GOOD.replace("\"lab\"", "\"Lab\""), "clusterset"),
         ];
         for (text, expected) in cases {

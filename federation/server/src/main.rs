@@ -26,7 +26,17 @@ A configuration:
     { id = 1, api = \"s1.example:7400\", raft = \"s1.example:7401\" },
     { id = 2, api = \"s2.example:7400\", raft = \"s2.example:7401\" },
     { id = 3, api = \"s3.example:7400\", raft = \"s3.example:7401\" },
-  ]",
+  ]
+
+What one cluster may take, and this server as a whole (these are the defaults, but for the memory, which has no limit):
+  [limits]
+  exports = 5_000
+  endpoints = 50_000
+  bytes = 67_108_864
+  changes_per_second = 500
+  changes_burst = 5_000
+  streams = 8
+  memory_bytes = 1_073_741_824",
 };
 
 fn main() -> ExitCode {

@@ -1,6 +1,7 @@
 //! What a server counts. No label's value comes from a peer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use federation_kit::grpc::HandshakeMetrics;
@@ -24,6 +25,10 @@ pub struct Metrics {
     pub publishers: Gauge,
     /// Changes asked for by agents and operators, committed or rejected.
     pub commands: Counter,
+    /// Memory in use, in bytes.
+    pub resident: Gauge<u64, AtomicU64>,
+    /// 1 while that is more than the limit.
+    pub memory_pressure: Gauge,
 }
 
 /// TLS handshakes of the two ports.
@@ -44,6 +49,9 @@ impl Metrics {
         ours.register("watchers", "Open watch streams", metrics.watchers.clone());
         ours.register("publishers", "Open publish streams", metrics.publishers.clone());
         ours.register("commands", "Changes asked for by agents and operators", metrics.commands.clone());
+        ours.register_with_unit("resident_memory", "Memory in use", Unit::Bytes, metrics.resident.clone());
+        let pressure = metrics.memory_pressure.clone();
+        ours.register("memory_pressure", "1 while more memory is in use than the limit", pressure);
         let api = HandshakeMetrics::register(ours.sub_registry_with_prefix("api"));
         let raft = HandshakeMetrics::register(ours.sub_registry_with_prefix("raft"));
         (metrics, PortMetrics { api, raft })

@@ -5,6 +5,8 @@
 mod backup;
 #[path = "federation/harness.rs"]
 mod harness;
+#[path = "federation/limits.rs"]
+mod limits;
 #[path = "federation/streams.rs"]
 mod streams;
 

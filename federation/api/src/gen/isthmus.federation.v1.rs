@@ -496,6 +496,11 @@ pub struct Refused {
     /// For people.
     #[prost(string, tag = "4")]
     pub message: ::prost::alloc::string::String,
+    /// Where a limit was the reason: the limit, and how much there is already.
+    #[prost(uint64, optional, tag = "5")]
+    pub limit: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "6")]
+    pub present: ::core::option::Option<u64>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchRequest {

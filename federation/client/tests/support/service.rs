@@ -202,8 +202,9 @@ fn hear(
     federation.heard.lock().unwrap().published.push(format!("{id} {word}"));
     let name = word.strip_prefix("put ").unwrap_or(&word).to_owned();
     if let Some(reason) = federation.rules.lock().unwrap().refuse.get(&name) {
+        let (reason, message) = (reason.clone(), "because".to_owned());
         let refused =
-            wire::Refused { subject, generation, reason: reason.clone(), message: "because".to_owned() };
+            wire::Refused { subject, generation, reason, message, limit: Some(1), present: Some(1) };
         return wire::PublishResponse { message: Some(wire::publish_response::Message::Refused(refused)) };
     }
     if let Some(Say::Offer(offer)) = &request.message {

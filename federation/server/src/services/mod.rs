@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 use tonic::{Code, Extensions, Request, Response, Status, Streaming};
 
 use crate::authz::{self, refusal};
-use crate::limits::{Kind, Slot, Streams};
+use crate::limits::{Exceeded, Kind, Limits, Memory, Rates, Slot, Streams};
 use crate::metrics::Metrics;
 use crate::trust::Trust;
 
@@ -42,8 +42,14 @@ pub struct Context {
     pub trust: Arc<Trust>,
     /// Counters.
     pub metrics: Metrics,
+    /// What one cluster may take.
+    pub limits: Limits,
     /// Open streams by cluster.
     pub streams: Streams,
+    /// How fast each cluster may change things.
+    pub rates: Rates,
+    /// What this server has left.
+    pub memory: Memory,
     /// What agents last reported.
     pub reports: Reports,
     /// Where agents should dial.
@@ -61,15 +67,20 @@ impl Context {
         trust: Arc<Trust>,
         metrics: Metrics,
         servers: Vec<String>,
+        limits: Limits,
         drain: DrainObserver,
     ) -> Self {
-        let (streams, reports) = (Streams::default(), Reports::default());
-        let joins = Semaphore::new(MAX_JOINS);
+        let most = usize::try_from(limits.streams.get()).unwrap_or(usize::MAX);
+        let (streams, rates) = (Streams::new(most), Rates::new(limits));
+        let pressure = metrics.memory_pressure.clone();
+        let memory = Memory::new(limits.memory_bytes, metrics.resident.clone(), pressure);
+        let (reports, joins) = (Reports::default(), Semaphore::new(MAX_JOINS));
         let started = Instant::now();
-        Self { node, trust, metrics, streams, reports, servers, drain, joins, started }
+        Self { node, trust, metrics, limits, streams, rates, memory, reports, servers, drain, joins, started }
     }
 
-    /// The calling agent's cluster, and its right to one more stream.
+    /// The calling agent's cluster, and its right to one more stream. Memory holds back no proof of life: a cluster whose
+    /// lease ends costs everybody more than its stream.
     fn agent_stream(
         &self,
         extensions: &Extensions,
@@ -81,9 +92,10 @@ impl Context {
             Kind::Publish => Some(&self.metrics.publishers),
             Kind::Report => None,
         };
-        let slot = self.streams.open(&cluster, kind, gauge).ok_or_else(|| {
-            self.refused(Code::ResourceExhausted, "too_many_streams", "too many streams of this cluster")
-        })?;
+        if kind != Kind::Report {
+            self.memory.admit().map_err(|exceeded| self.exhausted(exceeded))?;
+        }
+        let slot = self.streams.open(&cluster, kind, gauge).map_err(|exceeded| self.exhausted(exceeded))?;
         Ok((cluster, slot))
     }
 
@@ -96,6 +108,11 @@ impl Context {
     /// A counted refusal of something malformed.
     fn invalid(&self, reason: &'static str, error: &(dyn std::error::Error + 'static)) -> Status {
         self.refused(Code::InvalidArgument, reason, federation_kit::exit::chain(error).to_string())
+    }
+
+    /// A counted refusal of what would pass a limit.
+    fn exhausted(&self, exceeded: Exceeded) -> Status {
+        self.refused(Code::ResourceExhausted, exceeded.quota.reason(), exceeded.to_string())
     }
 
     /// A counted rejection by the catalogue.

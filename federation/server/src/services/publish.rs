@@ -25,9 +25,10 @@ use prost::Message as _;
 use tonic::{Code, Status, Streaming};
 
 use self::offer::{MAX_OFFERED, Present};
-use self::step::{About, Speaker, Step};
+use self::step::{About, Refusal, Speaker, Step};
 use super::{Answers, Context};
-use crate::limits::Slot;
+use crate::limits::account::Change;
+use crate::limits::{Account, Slot, Weight};
 
 /// Most messages that are committed together.
 const GROUP: usize = 256;
@@ -50,13 +51,16 @@ struct Publish {
     hellos: u64,
     /// Set by the first hello that is accepted.
     speaker: Option<Speaker>,
-    /// Named since the stream began: a sync point leaves them. What was refused counts too, since its exporter still
-    /// means to export it, and what was there before is the better answer than nothing.
+    /// What the cluster has; opened with the session.
+    account: Account,
+    /// What the catalogue has and was named since the stream began: a sync point leaves it. What was refused counts too,
+    /// since its exporter still means to export it, and what was there before is the better answer than nothing.
     put: BTreeSet<ServiceId>,
     /// The last revision committed for this stream.
     committed: Revision,
     answers: VecDeque<wire::PublishResponse>,
-    /// The end of the stream, or its error, where it came behind messages that are not answered yet.
+    /// The end of the stream, its error, or a message of the next group, where it came behind messages that are not
+    /// answered yet.
     ended: Option<Received>,
     _slot: Slot,
 }
@@ -70,16 +74,17 @@ pub(super) fn publish(
     requests: Streaming<wire::PublishRequest>,
 ) -> Answers<wire::PublishResponse> {
     let publish = Publish {
-        context,
         cluster,
         requests,
         stream: StreamId(rand::random()),
         hellos: 0,
         speaker: None,
+        account: Account::open(context.limits, []),
         put: BTreeSet::new(),
         committed: Revision(0),
         answers: VecDeque::new(),
         ended: None,
+        context,
         _slot: slot,
     };
     Box::pin(stream::unfold(Some(publish), |publish| async {
@@ -108,6 +113,11 @@ impl Publish {
             let Some(first) = received.inspect_err(|status| self.context.broken(status))? else {
                 return Ok(None);
             };
+            // A cluster that is too fast is not read: it fills its window, and waits.
+            tokio::select! {
+                () = self.context.rates.wait(&self.cluster) => {}
+                () = self.context.drain.wait() => return Err(Status::unavailable("this server is stopping")),
+            }
             self.group(first).await?;
         }
     }
@@ -126,8 +136,10 @@ impl Publish {
             }
             if last.is_none() && steps.len() < GROUP && bytes <= GROUP_BYTES {
                 match self.requests.message().now_or_never() {
-                    Some(Ok(Some(message))) => next = Some(message),
-                    ended => self.ended = ended,
+                    Some(Ok(Some(message))) if self.context.rates.take(&self.cluster).is_ok() => {
+                        next = Some(message);
+                    }
+                    later => self.ended = later,
                 }
             }
         }
@@ -165,20 +177,32 @@ impl Publish {
             }
             Ask::Offer(offer) => Step::Offer(offer),
             Ask::Put(put) => {
-                if let Some(service) = put.service.clone().and_then(|service| service.try_into().ok()) {
-                    self.put.insert(service);
-                }
-                step::put(speaker, put)
+                let named = put.service.clone().and_then(|service| ServiceId::try_from(service).ok());
+                let step = step::put(speaker, put);
+                let step = self.admit(step);
+                self.put.extend(named.filter(|service| self.account.has(service)));
+                step
             }
             Ask::Remove(remove) => {
                 let step = step::remove(speaker, remove);
                 if let Step::Command { command: Command::RemoveExport { service, .. }, .. } = &step {
                     self.put.remove(service);
                 }
-                step
+                self.admit(step)
             }
             Ask::Bundle(bundle) => step::bundle(speaker, bundle),
         })
+    }
+
+    /// Lets a change through, unless the cluster would have more than it may.
+    fn admit(&mut self, step: Step) -> Step {
+        let Some(change) = step.command().and_then(change) else { return step };
+        let new = matches!(&change, Change::Put(service, _) if !self.account.has(service));
+        let memory = if new { self.context.memory.admit() } else { Ok(()) };
+        match (memory.and_then(|()| self.account.propose(&change)), step) {
+            (Err(exceeded), Step::Command { about, .. }) => Step::Refused { about, refusal: exceeded.into() },
+            (_, step) => step,
+        }
     }
 
     /// Opens the session under the number after the present one; or says `registration` anew in the session that is open.
@@ -203,12 +227,25 @@ impl Publish {
                         self.hellos += 1;
                         self.speaker = Some(Speaker { cluster: cluster.clone(), instance, session });
                     }
-                    return self.answer(about, outcome);
+                    self.answer(about, outcome)?;
+                    return if opened.is_none() { self.open_account().await } else { Ok(()) };
                 }
             }
         }
         let message = "too many publish streams of this cluster open at the same time";
         Err(context.refused(Code::Unavailable, "contended", message))
+    }
+
+    /// Counts what the cluster has, once: from here on only this stream changes it.
+    async fn open_account(&mut self) -> Result<(), Status> {
+        self.catch_up().await?;
+        let cluster = &self.cluster;
+        let own: Vec<(ServiceId, Weight)> = self.context.node.read(|state, _| {
+            let own = state.exports().filter(|export| &export.cluster == cluster);
+            own.map(|export| (export.service.clone(), Weight::of(export))).collect()
+        });
+        self.account = Account::open(self.context.limits, own);
+        Ok(())
     }
 
     async fn commit(&mut self, steps: Vec<Step>) -> Result<(), Status> {
@@ -221,11 +258,13 @@ impl Publish {
             self.committed = committed.revision;
             outcomes = committed.outcomes;
         }
+        let commands = steps.iter().filter_map(Step::command).zip(&outcomes);
+        self.account.settle(commands.filter(|(_, outcome)| outcome.is_ok()).filter_map(|(c, _)| change(c)));
         let mut outcomes = outcomes.into_iter();
         for step in steps {
             match step {
                 Step::Hello { .. } | Step::Offer(_) | Step::Sync => {}
-                Step::Refused { about, reason, message } => self.refuse(about, reason, message),
+                Step::Refused { about, refusal } => self.refuse(about, refusal),
                 Step::Command { about, .. } => match outcomes.next() {
                     Some(outcome) => self.answer(about, outcome)?,
                     None => return Err(Status::internal("fewer outcomes than commands")),
@@ -254,17 +293,20 @@ impl Publish {
                 Err(self.context.rejected(&rejection))
             }
             Err(rejection) => {
-                self.refuse(about, rejection.reason(), rejection.to_string());
+                self.refuse(about, Refusal::from(&rejection));
                 Ok(())
             }
         }
     }
 
-    fn refuse(&mut self, about: About, reason: &'static str, message: String) {
+    fn refuse(&mut self, about: About, refusal: Refusal) {
+        let Refusal { reason, message, exceeded } = refusal;
         self.context.metrics.refuse(reason);
         let About { subject, generation } = about;
         let subject = Some(wire::Subject { subject: Some(subject) });
-        let refused = wire::Refused { subject, generation, reason: reason.to_owned(), message };
+        let (limit, present) = exceeded.map(|exceeded| (exceeded.limit, exceeded.present)).unzip();
+        let refused =
+            wire::Refused { subject, generation, reason: reason.to_owned(), message, limit, present };
         self.answers.push_back(wire::PublishResponse { message: Some(Answer::Refused(refused)) });
     }
 
@@ -282,7 +324,7 @@ impl Publish {
         let service = |offered: &wire::OfferedExport| ServiceId::try_from(offered.service.clone()?).ok();
         let services: Vec<Option<ServiceId>> = offer.exports.iter().map(service).collect();
         let present = self.context.node.read(|state, _| Present::look(state, &self.cluster, &services));
-        self.put.extend(services.into_iter().flatten());
+        self.put.extend(services.into_iter().flatten().filter(|service| self.account.has(service)));
         let compared = present.compare(offer);
         self.answers.push_back(wire::PublishResponse { message: Some(Answer::Compared(compared)) });
         Ok(())
@@ -293,9 +335,11 @@ impl Publish {
         let Some(speaker) = &self.speaker else { return Ok(()) };
         self.catch_up().await?;
         let (cluster, put) = (&self.cluster, &self.put);
+        let left: Vec<&ServiceId> =
+            self.account.services().filter(|service| !put.contains(*service)).collect();
         let withdrawn: Vec<Command> = self.context.node.read(|state, _| {
-            let left = state.exports().filter(|e| &e.cluster == cluster && !put.contains(&e.service));
-            left.map(|export| speaker.withdraw(export.service.clone(), export.generation)).collect()
+            let exports = left.into_iter().filter_map(|service| state.export(service, cluster));
+            exports.map(|export| speaker.withdraw(export.service.clone(), export.generation)).collect()
         });
         let about = About { subject: Subject::SyncPoint(wire::SyncPoint {}), generation: 0 };
         let mut outcome = Ok(());
@@ -303,9 +347,20 @@ impl Publish {
             let committed = self.context.node.propose(commands.to_vec()).await;
             let committed = committed.map_err(|error| self.context.not_committed(&error))?;
             self.committed = committed.revision;
+            let made = commands.iter().zip(&committed.outcomes).filter(|(_, outcome)| outcome.is_ok());
+            self.account.settle(made.filter_map(|(command, _)| change(command)));
             let all: Outcome = committed.outcomes.into_iter().collect();
             outcome = outcome.and(all);
         }
         self.answer(about, outcome)
+    }
+}
+
+/// What a command changes in the account of its cluster.
+fn change(command: &Command) -> Option<Change> {
+    match command {
+        Command::PutExport { export, .. } => Some(Change::Put(export.service.clone(), Weight::of(export))),
+        Command::RemoveExport { service, .. } => Some(Change::Remove(service.clone())),
+        _ => None,
     }
 }

@@ -14,6 +14,7 @@ use federation_kit::testing::eventually;
 use federation_model::{Bundle, ClusterId, ServerId, SpiffeId, TrustDomain};
 use federation_raft::{Node, Timing};
 use federation_server::config::{CaFiles, MemberConfig, VipConfig};
+use federation_server::limits::Limits;
 use federation_server::metrics::Metrics;
 use federation_server::{App, Config, Listeners};
 use federation_trust::authorize::FederationServers;
@@ -63,12 +64,17 @@ fn config(id: ServerId, dir: &Path) -> Config {
         members: Vec::new(),
         vips: VipConfig { v4: "127.240.0.0/16".parse().unwrap(), ..VipConfig::default() },
         advertise_servers: None,
+        limits: Limits::default(),
         timing: Timing::default(),
     }
 }
 
 impl Federation {
     pub(crate) async fn start() -> Self {
+        Self::start_with(Limits::default()).await
+    }
+
+    pub(crate) async fn start_with(limits: Limits) -> Self {
         let clusterset: TrustDomain = "lab".parse().unwrap();
         let authority = Authority::create(&clusterset, lifetime()).unwrap();
         let dir = tempfile::tempdir().unwrap();
@@ -78,7 +84,7 @@ impl Federation {
         let mut bound = Vec::new();
         for id in (1..=3).map(ServerId) {
             let (trigger, process) = Process::new("isthmus-server");
-            let config = config(id, dir.path());
+            let config = Config { limits, ..config(id, dir.path()) };
             let listeners = Listeners::bind(&config, &process).await.unwrap();
             bound.push((config, listeners, trigger, process));
         }

@@ -115,7 +115,14 @@ fn refused(say: &Say, reason: &str) -> wire::PublishResponse {
     let subject = Some(wire::Subject { subject: Some(subject) });
     let (reason, message) = (reason.to_owned(), "because".to_owned());
     wire::PublishResponse {
-        message: Some(Answer::Refused(wire::Refused { subject, generation, reason, message })),
+        message: Some(Answer::Refused(wire::Refused {
+            subject,
+            generation,
+            reason,
+            message,
+            limit: None,
+            present: None,
+        })),
     }
 }
 

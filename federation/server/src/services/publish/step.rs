@@ -10,6 +10,8 @@ use federation_model::{
     TrustDomain,
 };
 
+use crate::limits::Exceeded;
+
 /// For whom a stream speaks, once its session is open.
 #[derive(Debug, Clone)]
 pub(super) struct Speaker {
@@ -25,6 +27,15 @@ pub(super) struct About {
     pub(super) generation: u64,
 }
 
+/// Why something is refused.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+    /// Where a limit is the reason.
+    pub(super) exceeded: Option<Exceeded>,
+}
+
 /// What a message comes to.
 #[derive(Debug)]
 pub(super) enum Step {
@@ -33,7 +44,7 @@ pub(super) enum Step {
     /// To be committed.
     Command { about: About, command: Command },
     /// Wrong in itself; the rest of the stream goes on.
-    Refused { about: About, reason: &'static str, message: String },
+    Refused { about: About, refusal: Refusal },
     /// To be compared with what is there.
     Offer(wire::Offer),
     /// The sync point.
@@ -42,6 +53,19 @@ pub(super) enum Step {
 
 /// The closed word for a message that cannot become a command.
 const INVALID: &str = "invalid";
+
+impl From<&Rejection> for Refusal {
+    fn from(rejection: &Rejection) -> Self {
+        Self { reason: rejection.reason(), message: rejection.to_string(), exceeded: None }
+    }
+}
+
+impl From<Exceeded> for Refusal {
+    fn from(exceeded: Exceeded) -> Self {
+        let (reason, message) = (exceeded.quota.reason(), exceeded.to_string());
+        Self { reason, message, exceeded: Some(exceeded) }
+    }
+}
 
 impl Speaker {
     /// Takes back an export.
@@ -68,11 +92,11 @@ impl Step {
 
     fn invalid(about: About, error: &(dyn std::error::Error + 'static)) -> Self {
         let message = federation_kit::exit::chain(error).to_string();
-        Self::Refused { about, reason: INVALID, message }
+        Self::Refused { about, refusal: Refusal { reason: INVALID, message, exceeded: None } }
     }
 
     fn rejected(about: About, rejection: &Rejection) -> Self {
-        Self::Refused { about, reason: rejection.reason(), message: rejection.to_string() }
+        Self::Refused { about, refusal: Refusal::from(rejection) }
     }
 }
 
@@ -108,7 +132,10 @@ pub(super) fn put(speaker: &Speaker, mut put: wire::Export) -> Step {
     let about = About { subject, generation: put.generation };
     if !put.cluster.is_empty() && put.cluster != cluster.as_str() {
         let message = format!("cluster {cluster} may not export for another cluster");
-        return Step::Refused { about, reason: "foreign_cluster", message };
+        return Step::Refused {
+            about,
+            refusal: Refusal { reason: "foreign_cluster", message, exceeded: None },
+        };
     }
     put.cluster = cluster.to_string();
     let (instance, session) = (speaker.instance.clone(), speaker.session);
@@ -161,8 +188,11 @@ mod tests {
         };
         let foreign = wire::Export { cluster: "west".to_owned(), ..wire::Export::default() };
         let step = put(&speaker, foreign);
-        assert!(matches!(step, Step::Refused { reason: "foreign_cluster", .. }), "{step:?}");
+        assert!(
+            matches!(&step, Step::Refused { refusal, .. } if refusal.reason == "foreign_cluster"),
+            "{step:?}"
+        );
         let step = put(&speaker, wire::Export::default());
-        assert!(matches!(step, Step::Refused { reason: "invalid", .. }), "{step:?}");
+        assert!(matches!(&step, Step::Refused { refusal, .. } if refusal.reason == "invalid"), "{step:?}");
     }
 }
