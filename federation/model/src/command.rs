@@ -122,6 +122,22 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The cluster whose agent asks for it; nobody's where an operator, a joiner or a server asks.
+    pub fn agent_of(&self) -> Option<&ClusterId> {
+        match self {
+            Self::RegisterCluster(registration) | Self::OpenSession { registration, .. } => {
+                Some(&registration.cluster)
+            }
+            Self::PutExport { export, .. } => Some(&export.cluster),
+            Self::RenewLease { cluster, .. }
+            | Self::RemoveExport { cluster, .. }
+            | Self::PutBundle { cluster, .. } => Some(cluster),
+            _ => None,
+        }
+    }
+}
+
 /// What an agent says of its cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {

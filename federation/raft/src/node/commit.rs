@@ -3,10 +3,13 @@
 //! A few entries are on their way at once, so that the disk of one server, the network and the disk of another work at
 //! the same time. Proposals of one caller that do not wait for each other may be committed in any order.
 //!
+//! Whoever asks for much waits for himself: proposals wait by origin, origins take turns, and none is in more than a part of
+//! what is on its way. A follower tells the leader whom each part of what it hands over is for.
+//!
 //! Commands are proposed at least once, not exactly once: an answer that is lost with its leader is asked for again.
 //! Every command is therefore idempotent (see `federation_model::Command`).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use federation_model::{Batch, Command, ServerId};
@@ -17,18 +20,23 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::Leadership;
+use super::fair::{FairQueue, Origin, Room};
 use super::propose::{PROPOSAL_BYTES, Proposal, ProposeError, QUEUE, Route};
 use super::time::Time;
 use crate::metrics::Metrics;
 use crate::peer::client::{Network, forward};
 use crate::peer::server::FORWARD_LIMIT;
-use crate::peer::wire::{Committed, Declined};
+use crate::peer::wire::{Committed, Declined, Part, Propose};
 use crate::types::{Raft, revision_of};
 
 /// Largest entry, in encoded bytes, unless one proposal alone is larger.
 const ENTRY_BYTES: usize = 1024 * 1024;
+/// Share of one origin in an entry, in encoded bytes, unless one proposal alone is larger.
+const SHARE_BYTES: usize = 64 * 1024;
 /// Entries on their way at once. More would be smaller.
 const IN_FLIGHT: usize = 4;
+/// Those of them that hold something of one origin: the others are free for its neighbours.
+const IN_FLIGHT_EACH: usize = 2;
 /// How long to wait before asking again when the leader is known and does not answer.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -36,7 +44,13 @@ const RETRY: Duration = Duration::from_millis(50);
 pub(super) struct Committer {
     writer: Writer,
     waiting: mpsc::Receiver<Proposal>,
-    backlog: VecDeque<Proposal>,
+    /// What may be forwarded, and what may not: they do not mix in an entry.
+    forwardable: FairQueue<Proposal>,
+    local: FairQueue<Proposal>,
+    /// Which of the two is next.
+    local_next: bool,
+    /// How many entries on their way hold something of an origin.
+    under_way: BTreeMap<Origin, usize>,
 }
 
 /// Where entries go.
@@ -68,23 +82,37 @@ impl Committer {
         metrics: Metrics,
     ) -> Self {
         let writer = Writer { raft, network, leadership, time, metrics };
-        Self { writer, waiting, backlog: VecDeque::new() }
+        Self {
+            writer,
+            waiting,
+            forwardable: FairQueue::new(),
+            local: FairQueue::new(),
+            local_next: false,
+            under_way: BTreeMap::new(),
+        }
     }
 
     /// Commits until every `Proposer` is gone.
     pub(super) async fn run(mut self) {
         let mut writing = FuturesUnordered::new();
         let mut open = true;
-        while open || !writing.is_empty() || !self.backlog.is_empty() {
-            while writing.len() < IN_FLIGHT && !self.backlog.is_empty() {
-                let group = self.next_group();
-                writing.push(self.writer.clone().commit(group));
+        while open || !writing.is_empty() || self.backlog() > 0 {
+            while writing.len() < IN_FLIGHT {
+                let (origins, group) = self.next_group();
+                if group.is_empty() {
+                    break;
+                }
+                let writer = self.writer.clone();
+                writing.push(async move {
+                    writer.commit(group).await;
+                    origins
+                });
             }
             tokio::select! {
                 // What was asked for goes out before anything else is taken in.
                 biased;
-                Some(()) = writing.next() => {}
-                first = self.waiting.recv(), if open && self.backlog.len() < QUEUE => match first {
+                Some(origins) = writing.next() => self.arrived(origins),
+                first = self.waiting.recv(), if open && self.backlog() < QUEUE => match first {
                     Some(first) => self.take(first),
                     None => open = false,
                 },
@@ -92,29 +120,63 @@ impl Committer {
         }
     }
 
+    fn backlog(&self) -> usize {
+        self.forwardable.len().saturating_add(self.local.len())
+    }
+
     /// Takes one, and whatever else waits already.
     fn take(&mut self, first: Proposal) {
-        self.backlog.push_back(first);
-        while self.backlog.len() < QUEUE
+        self.line_up(first);
+        while self.backlog() < QUEUE
             && let Ok(more) = self.waiting.try_recv()
         {
-            self.backlog.push_back(more);
+            self.line_up(more);
         }
     }
 
-    /// As many of the oldest as fit one entry. Proposals of different routes do not mix: one may be forwarded.
-    fn next_group(&mut self) -> Vec<Proposal> {
-        let mut group: Vec<Proposal> = Vec::new();
-        let mut bytes = 0usize;
-        while let Some(next) = self.backlog.front() {
-            let other_route = group.first().is_some_and(|first| first.route != next.route);
-            bytes = bytes.saturating_add(next.bytes);
-            if !group.is_empty() && (other_route || bytes > ENTRY_BYTES) {
-                break;
-            }
-            group.extend(self.backlog.pop_front());
+    fn line_up(&mut self, proposal: Proposal) {
+        let queue = match proposal.route {
+            Route::Anywhere => &mut self.forwardable,
+            Route::LeaderOnly => &mut self.local,
+        };
+        if let Err(proposal) = queue.push(proposal.origin.clone(), proposal) {
+            // Whoever asked may have left; so be it, here and below.
+            let _ = proposal.answer.send(Err(ProposeError::Busy));
         }
-        group
+    }
+
+    /// The next entry, and whom it is for; empty if nobody waits who may go.
+    fn next_group(&mut self) -> (BTreeSet<Origin>, Vec<Proposal>) {
+        let Self { forwardable, local, under_way, .. } = self;
+        let room = Room { all: ENTRY_BYTES, each: SHARE_BYTES };
+        let may = |origin: &Origin| under_way.get(origin).is_none_or(|entries| *entries < IN_FLIGHT_EACH);
+        let mut queues = [forwardable, local];
+        if self.local_next {
+            queues.reverse();
+        }
+        let mut group = Vec::new();
+        for queue in queues {
+            if group.is_empty() {
+                group = queue.take(room, |proposal| proposal.bytes, may);
+            }
+        }
+        self.local_next = !self.local_next;
+        let origins: BTreeSet<Origin> = group.iter().map(|(origin, _)| origin.clone()).collect();
+        for origin in &origins {
+            *under_way.entry(origin.clone()).or_default() += 1;
+        }
+        (origins, group.into_iter().map(|(_, proposal)| proposal).collect())
+    }
+
+    fn arrived(&mut self, origins: BTreeSet<Origin>) {
+        for origin in origins {
+            if let Some(entries) = self.under_way.get_mut(&origin) {
+                *entries = entries.saturating_sub(1);
+                if *entries == 0 {
+                    self.under_way.remove(&origin);
+                }
+            }
+        }
     }
 }
 
@@ -125,7 +187,6 @@ impl Writer {
             let (live, late): (Vec<_>, Vec<_>) = group.into_iter().partition(|p| p.deadline > now);
             for proposal in late {
                 let waited = now.saturating_duration_since(proposal.asked);
-                // Whoever asked may have left; so be it, here and below.
                 let _ = proposal.answer.send(Err(ProposeError::NoLeader { waited }));
             }
             group = live;
@@ -135,8 +196,11 @@ impl Writer {
                 return;
             };
             let commands: Vec<Command> = group.iter().flat_map(|p| p.commands.iter().cloned()).collect();
+            let parts =
+                group.iter().map(|p| Part { origin: p.origin.clone(), commands: p.commands.len() }).collect();
+            let asked = Propose { commands, parts };
             let leadership = self.leadership.borrow_and_update().clone();
-            match self.attempt(&leadership, commands, route, until).await {
+            match self.attempt(&leadership, asked, route, until).await {
                 Attempt::Done(committed) => return answer_all(group, committed),
                 Attempt::Failed(error) => {
                     for proposal in group {
@@ -157,15 +221,15 @@ impl Writer {
     async fn attempt(
         &self,
         leadership: &Leadership,
-        commands: Vec<Command>,
+        asked: Propose,
         route: Route,
         until: Instant,
     ) -> Attempt {
         match (leadership.leader, route) {
             (Some(leader), Route::Anywhere) if leader != leadership.me => {
-                self.attempt_there(leader, commands, until).await
+                self.attempt_there(leader, asked, until).await
             }
-            (Some(_), _) => self.attempt_here(commands, route, until).await,
+            (Some(_), _) => self.attempt_here(asked.commands, route, until).await,
             (None, Route::LeaderOnly) => Attempt::Failed(ProposeError::NotLeader),
             (None, Route::Anywhere) => Attempt::Again,
         }
@@ -199,9 +263,9 @@ impl Writer {
         }
     }
 
-    async fn attempt_there(&self, leader: ServerId, commands: Vec<Command>, until: Instant) -> Attempt {
+    async fn attempt_there(&self, leader: ServerId, asked: Propose, until: Instant) -> Attempt {
         let limit = until.saturating_duration_since(Instant::now()).min(FORWARD_LIMIT);
-        match forward(&self.network, leader, commands, limit).await {
+        match forward(&self.network, leader, asked, limit).await {
             Ok(Ok(committed)) => Attempt::Done(committed),
             Ok(Err(Declined::TooLarge)) => Attempt::Failed(ProposeError::TooLarge { max: PROPOSAL_BYTES }),
             Ok(Err(Declined::NotLeader | Declined::Busy)) => Attempt::Again,

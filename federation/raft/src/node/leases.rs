@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Leadership;
+use super::fair::Origin;
 use super::propose::{Proposer, Route};
 use super::time::Time;
 use crate::store::catalogue::Catalogue;
@@ -52,7 +53,8 @@ async fn lead(catalogue: &Catalogue, proposer: &Proposer, time: &Time, grace_end
             None => IDLE,
         };
         if wait.is_zero() {
-            let committed = proposer.propose(vec![Command::ExpireLeases], Route::LeaderOnly, LIMIT).await;
+            let committed =
+                proposer.propose(Origin::Others, vec![Command::ExpireLeases], Route::LeaderOnly, LIMIT).await;
             if let Err(error) = committed {
                 tracing::warn!(%error, "leases could not be expired");
                 tokio::time::sleep(LIMIT).await;

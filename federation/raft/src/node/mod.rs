@@ -4,6 +4,7 @@ mod clock;
 mod clusterset_clock;
 mod commit;
 mod config;
+pub(crate) mod fair;
 mod leases;
 pub(crate) mod propose;
 mod seams;
@@ -33,6 +34,7 @@ pub use self::status::{Leadership, MemberRole, MemberStatus, NodeStatus};
 pub use self::timing::Timing;
 
 use self::commit::Committer;
+use self::fair::Origin;
 use self::propose::{Proposer, Route};
 use self::seams::Parts;
 use self::time::Time;
@@ -155,7 +157,7 @@ impl Node {
     /// an error but an outcome.
     pub async fn propose(&self, commands: Vec<Command>) -> Result<Committed, ProposeError> {
         let proposer = self.running(|running| running.proposer.clone()).ok_or(ProposeError::Stopped)?;
-        proposer.propose(commands, Route::Anywhere, PROPOSE_LIMIT).await
+        proposer.propose(Origin::of(&commands), commands, Route::Anywhere, PROPOSE_LIMIT).await
     }
 
     /// Reads the applied state and its recent changes, at one revision. The closure must be short and must not block.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::fair::Origin;
 use crate::peer::wire::Committed;
 
 /// Most proposals that wait at one server in the channel, and again in the backlog of the committer.
@@ -27,7 +28,7 @@ pub enum ProposeError {
     /// This server does not lead, and was asked not to forward.
     #[error("this server is not the leader")]
     NotLeader,
-    /// Too many changes wait already.
+    /// Too many changes wait already, of all or of whom this one is for.
     #[error("too many changes are waiting")]
     Busy,
     /// The commands are larger than an entry may be.
@@ -53,6 +54,7 @@ pub(crate) enum Route {
 /// Commands that wait for their entry.
 #[derive(Debug)]
 pub(super) struct Proposal {
+    pub(super) origin: Origin,
     pub(super) commands: Vec<Command>,
     pub(super) bytes: usize,
     pub(super) route: Route,
@@ -74,9 +76,10 @@ impl Proposer {
         (Self { queue }, waiting)
     }
 
-    /// Commits `commands`, in order, in one entry.
+    /// Commits `commands`, which are for `origin`, in order, in one entry.
     pub(crate) async fn propose(
         &self,
+        origin: Origin,
         commands: Vec<Command>,
         route: Route,
         limit: Duration,
@@ -87,7 +90,7 @@ impl Proposer {
         }
         let asked = Instant::now();
         let (answer, answered) = oneshot::channel();
-        let proposal = Proposal { commands, bytes, route, asked, deadline: asked + limit, answer };
+        let proposal = Proposal { origin, commands, bytes, route, asked, deadline: asked + limit, answer };
         match tokio::time::timeout(limit, self.queue.send(proposal)).await {
             Ok(Ok(())) => answered.await.unwrap_or(Err(ProposeError::Stopped)),
             Ok(Err(_)) => Err(ProposeError::Stopped),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use federation_model::{Command, ServerId};
+use federation_model::ServerId;
 use openraft::RPCTypes;
 use openraft::error::{InstallSnapshotError, RPCError, RaftError, RemoteError, Timeout, Unreachable};
 use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
@@ -135,12 +135,12 @@ impl RaftNetwork<TypeConfig> for Peer {
 pub(crate) async fn forward(
     network: &Network,
     leader: ServerId,
-    commands: Vec<Command>,
+    asked: Propose,
     limit: Duration,
 ) -> Result<ProposeAnswer, CallError> {
     let (transport, durable) = (Arc::clone(&network.transport), network.durable.clone());
     let peer = Peer { me: network.me, target: leader, known: None, transport, durable };
-    peer.call(Call::Propose, &Propose { commands }, limit).await
+    peer.call(Call::Propose, &asked, limit).await
 }
 
 // The answers' types, so that client and server cannot drift apart.

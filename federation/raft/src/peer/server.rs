@@ -5,12 +5,15 @@ use std::time::Duration;
 use federation_api::raft::RaftMessage;
 use federation_api::raft::raft_server::Raft as RaftRpc;
 use federation_kit::exit::chain;
+use futures::future::join_all;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tonic::{Request, Response, Status};
 
 use super::transport::Call;
-use super::wire::{Append, AppendAnswer, Ballot, BallotAnswer, Declined, Install, InstallAnswer, Propose};
+use super::wire::{
+    Append, AppendAnswer, Ballot, BallotAnswer, Committed, Declined, Install, InstallAnswer, Propose,
+};
 use crate::node::propose::{ProposeError, Proposer, Route};
 use crate::store::codec::{CodecError, decode, encode};
 use crate::types::Raft;
@@ -59,11 +62,22 @@ impl RaftService {
                 write(&answer)
             }
             Call::Propose => {
-                let Propose { commands } = read(payload)?;
-                let answer = self.proposer.propose(commands, Route::LeaderOnly, FORWARD_LIMIT).await;
+                let answer = self.propose(read::<Propose>(payload)?).await;
                 write(&answer.map_err(|error| declined(&error)))
             }
         }
+    }
+
+    /// Each part waits in the line of its origin; all are committed before any of them is answered.
+    async fn propose(&self, asked: Propose) -> Result<Committed, ProposeError> {
+        let proposals = asked.split().into_iter().map(|(origin, commands)| {
+            self.proposer.propose(origin, commands, Route::LeaderOnly, FORWARD_LIMIT)
+        });
+        let parts: Vec<Committed> = join_all(proposals).await.into_iter().collect::<Result<_, _>>()?;
+        Ok(Committed {
+            revision: parts.iter().map(|part| part.revision).max().unwrap_or_default(),
+            outcomes: parts.into_iter().flat_map(|part| part.outcomes).collect(),
+        })
     }
 
     async fn serve(

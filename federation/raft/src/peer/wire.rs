@@ -9,6 +9,7 @@ use openraft::raft::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::node::fair::Origin;
 use crate::types::TypeConfig;
 
 pub(crate) type Append = AppendEntriesRequest<TypeConfig>;
@@ -23,6 +24,30 @@ pub(crate) type ProposeAnswer = Result<Committed, Declined>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Propose {
     pub(crate) commands: Vec<Command>,
+    /// Whom they are for, in the order of the commands. A server that does not say so asks for all of them as one.
+    #[serde(default)]
+    pub(crate) parts: Vec<Part>,
+}
+
+/// Commands that belong together, for one origin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    pub(crate) origin: Origin,
+    /// How many.
+    pub(crate) commands: usize,
+}
+
+impl Propose {
+    /// The commands by part. Parts that do not add up to the commands mean nothing.
+    pub(crate) fn split(self) -> Vec<(Origin, Vec<Command>)> {
+        let Self { mut commands, parts } = self;
+        let said = parts.iter().try_fold(0usize, |sum, part| sum.checked_add(part.commands));
+        if said != Some(commands.len()) {
+            return vec![(Origin::of(&commands), commands)];
+        }
+        let mut rest = commands.drain(..);
+        parts.into_iter().map(|part| (part.origin, rest.by_ref().take(part.commands).collect())).collect()
+    }
 }
 
 /// Commands that are on disk on a quorum and applied by the leader.
@@ -43,4 +68,46 @@ pub(crate) enum Declined {
     Busy,
     /// The commands are larger than an entry may be.
     TooLarge,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::codec::{decode, encode};
+
+    fn renew(cluster: &str) -> Command {
+        let instance = "0".repeat(32).parse().unwrap();
+        Command::RenewLease { cluster: cluster.parse().unwrap(), instance }
+    }
+
+    #[test]
+    fn what_is_handed_over_keeps_its_origins_in_order() {
+        let (east, west) = (renew("east"), renew("west"));
+        let commands = vec![east.clone(), east.clone(), west.clone(), Command::ExpireLeases];
+        let part = |origin: &Origin, commands| Part { origin: origin.clone(), commands };
+        let (of_east, of_west) = (Origin::of(&commands), Origin::of(&commands[2..]));
+        let parts = vec![part(&of_east, 2), part(&of_west, 1), part(&Origin::Others, 1)];
+        let split = Propose { commands: commands.clone(), parts: parts.clone() }.split();
+        let expected = [
+            (of_east.clone(), vec![east.clone(), east]),
+            (of_west, vec![west]),
+            (Origin::Others, vec![Command::ExpireLeases]),
+        ];
+        assert_eq!(split, expected);
+        for parts in [Vec::new(), parts[..2].to_vec(), vec![part(&of_east, usize::MAX), part(&of_east, 5)]] {
+            let split = Propose { commands: commands.clone(), parts }.split();
+            assert_eq!(split, [(of_east.clone(), commands.clone())]);
+        }
+    }
+
+    #[test]
+    fn a_server_that_names_no_origins_is_understood() {
+        #[derive(Serialize)]
+        struct Before {
+            commands: Vec<Command>,
+        }
+        let bytes = encode(&Before { commands: vec![renew("east")] }).unwrap();
+        let read: Propose = decode(&bytes).unwrap();
+        assert_eq!(read, Propose { commands: vec![renew("east")], parts: Vec::new() });
+    }
 }
