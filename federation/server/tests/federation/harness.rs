@@ -140,12 +140,16 @@ impl Federation {
     }
 
     pub(crate) fn channel(&self, server: usize, identity: Option<SharedIdentity>) -> Channel {
+        self.channel_to(&self.servers[server].api, identity)
+    }
+
+    pub(crate) fn channel_to(&self, address: &str, identity: Option<SharedIdentity>) -> Channel {
         let authorize = Arc::new(FederationServers { clusterset: Some(self.clusterset.clone()) });
         let server_is = Server::Bundles { bundles: self.bundles.clone(), authorize };
         let alpn = vec![b"h2".to_vec()];
         let tls = client_config(ClientTls { identity, server: server_is, alpn }).unwrap();
         let name = ServerName::try_from("server").unwrap();
-        connect_tls(self.servers[server].api.clone(), tls, name)
+        connect_tls(address.to_owned(), tls, name)
     }
 
     pub(crate) fn admin(&self, server: usize) -> AdminClient<Channel> {
