@@ -1,5 +1,7 @@
 //! The servers: real processes on loopback, each of which knows the others by their proxies.
 
+mod config;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -19,7 +21,6 @@ use multi_cluster_e2e_lab::ports::{PortChoice, Ports};
 use multi_cluster_e2e_lab::process::warden::Warden;
 use multi_cluster_e2e_lab::process::{ProcessSpec, Status, Supervisor};
 use multi_cluster_e2e_lab::wait::{Seen, until};
-use serde::Serialize;
 use tokio::process::Command;
 
 use crate::network::{End, Network, Pids};
@@ -66,34 +67,6 @@ pub struct Servers {
     ports: Ports,
     clusterset: TrustDomain,
     places: BTreeMap<u64, Place>,
-}
-
-#[derive(Serialize)]
-struct Config<'a> {
-    id: u64,
-    clusterset: &'a str,
-    data_dir: PathBuf,
-    api_listen: SocketAddr,
-    raft_listen: SocketAddr,
-    http_listen: SocketAddr,
-    ca: Ca,
-    members: Vec<Member>,
-    /// Only where it is so: a founder's file is without it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    join: bool,
-}
-
-#[derive(Serialize)]
-struct Ca {
-    cert: PathBuf,
-    key: PathBuf,
-}
-
-#[derive(Serialize)]
-struct Member {
-    id: u64,
-    api: SocketAddr,
-    raft: SocketAddr,
 }
 
 impl Servers {
@@ -151,7 +124,10 @@ impl Servers {
     pub async fn add(&mut self, id: u64) -> anyhow::Result<()> {
         self.place(id).await?;
         self.launch(id, &self.members(), true)?;
-        let Place { api, raft, .. } = self.at(id)?;
+        let Place { api, raft, http } = self.at(id)?;
+        // It is not ready before it is a member, but it answers.
+        let look = || async { Ok(Seen::from_result(self.observer.get(http, "/livez").await)) };
+        until(&format!("server {id} to live"), READY, look).await?;
         let (number, api, raft) = (id.to_string(), api.proxy.to_string(), raft.proxy.to_string());
         self.isthmus(&["members", "add", &number, "--api", &api, "--raft", &raft, "--promote"]).await?;
         self.ready(id).await
@@ -257,17 +233,13 @@ impl Servers {
         let place = self.at(id)?;
         let dir = self.layout.server(id);
         make_private(&dir)?;
-        let member =
-            |(id, place): &(u64, Place)| Member { id: *id, api: place.api.proxy, raft: place.raft.proxy };
-        let config = toml::to_string(&Config {
+        let config = config::render(&config::Options {
             id,
-            clusterset: self.clusterset.as_str(),
-            data_dir: self.data(id),
-            api_listen: place.api.real,
-            raft_listen: place.raft.real,
-            http_listen: place.http,
-            ca: Ca { cert: self.layout.ca().join("cert.pem"), key: self.layout.ca().join("key.pem") },
-            members: members.iter().map(member).collect(),
+            clusterset: &self.clusterset,
+            data: self.data(id),
+            ca: self.layout.ca(),
+            place,
+            members,
             join,
         })?;
         let path = dir.join("server.toml");
