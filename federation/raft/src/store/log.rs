@@ -33,8 +33,9 @@ pub(crate) struct LogStore {
 impl LogStore {
     /// Takes the log of an open directory, and finishes a purge that a crash cut short.
     pub(crate) fn open(db: Db, me: ServerId) -> Result<Self, StoreError> {
-        let vote = db.get(VOTE)?;
-        let mut this = Self { db, me: node_id(me), vote, last_at_open: None };
+        let vote: Option<Vote> = db.get(VOTE)?;
+        let me = node_id(me);
+        let mut this = Self { db, me, vote: vote.map(|vote| as_follower(vote, me)), last_at_open: None };
         let purged = this.purged()?;
         if let Some(purged) = purged {
             this.db.remove(0, purged.index.checked_add(1))?;
@@ -101,6 +102,16 @@ impl LogStore {
     }
 }
 
+/// What a vote is worth to a server that starts anew: one that led does not lead any more.
+///
+/// openraft would take up where it was. But a crash may have taken entries from the end of the log that followers have on
+/// disk already (`durable.rs`), and a leader that went on in the same term would write others under the same ids. On
+/// disk the vote stays as it is; to forget that it was elected is no more than to be a follower that voted for itself.
+fn as_follower(vote: Vote, me: u64) -> Vote {
+    let led = vote.committed && vote.leader_id.node_id == me;
+    if led { Vote { committed: false, ..vote } } else { vote }
+}
+
 fn decode_entry(key: u64, bytes: &[u8]) -> Result<Entry, StoreError> {
     let entry: Entry =
         decode(bytes).map_err(|source| StoreError::Corrupt { what: format!("log entry {key}"), source })?;
@@ -157,7 +168,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote>, StorageError> {
-        self.db.get(VOTE).map_err(|error| error.into_storage(ErrorSubject::Vote, ErrorVerb::Read))
+        Ok(self.vote)
     }
 
     /// Not flushed: what is committed is found again by Raft; this only lets a restarted server serve it at once.

@@ -82,14 +82,14 @@ async fn a_restart_keeps_vote_log_and_snapshot() {
     let dir = tempfile::tempdir().unwrap();
     {
         let (mut log, mut machine, _) = open(dir.path()).unwrap();
-        log.save_vote(&Vote::new_committed(1, 1)).await.unwrap();
+        log.save_vote(&Vote::new_committed(1, 2)).await.unwrap();
         log.blocking_append([membership(), entry(1), entry(2), entry(3)]).await.unwrap();
         machine.apply([membership(), entry(1), entry(2)]).await.unwrap();
         machine.get_snapshot_builder().await.build_snapshot().await.unwrap();
         log.purge(log_id(1)).await.unwrap();
     }
     let (mut log, mut machine, catalogue) = open(dir.path()).unwrap();
-    assert_eq!(log.read_vote().await.unwrap(), Some(Vote::new_committed(1, 1)));
+    assert_eq!(log.read_vote().await.unwrap(), Some(Vote::new_committed(1, 2)));
     let state = log.get_log_state().await.unwrap();
     assert_eq!((state.last_purged_log_id, state.last_log_id), (Some(log_id(1)), Some(log_id(3))));
     let (applied, members) = machine.applied_state().await.unwrap();
@@ -97,6 +97,21 @@ async fn a_restart_keeps_vote_log_and_snapshot() {
     assert_eq!(catalogue.read(|state, _| (state.revision(), state.tokens().count())), (Revision(2), 2));
     assert_eq!(*catalogue.applied().borrow(), Revision(2));
     assert_eq!(log.try_get_log_entries(..).await.unwrap(), [entry(2), entry(3)]);
+}
+
+#[tokio::test]
+async fn a_leader_that_starts_anew_does_not_lead() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let (mut log, ..) = open(dir.path()).unwrap();
+        log.save_vote(&Vote::new_committed(4, 1)).await.unwrap();
+        assert_eq!(log.read_vote().await.unwrap(), Some(Vote::new_committed(4, 1)));
+    }
+    // It keeps its vote, and opens as often as it likes: what is on disk did not go back.
+    for _ in 0..2 {
+        let (mut log, ..) = open(dir.path()).unwrap();
+        assert_eq!(log.read_vote().await.unwrap(), Some(Vote::new(4, 1)));
+    }
 }
 
 #[tokio::test]
