@@ -210,9 +210,14 @@ impl Writer {
                 }
                 Attempt::Again => {
                     let pause = RETRY.min(until.saturating_duration_since(Instant::now()));
-                    // A new leader ends the pause; a closed channel means that the node stops, and then the queue
-                    // closes too.
-                    let _ = tokio::time::timeout(pause, self.leadership.changed()).await;
+                    // A new leader ends the pause. A closed channel means that this server stops: there would be no
+                    // pause any more, and nothing to hope for.
+                    if let Ok(Err(_)) = tokio::time::timeout(pause, self.leadership.changed()).await {
+                        for proposal in group {
+                            let _ = proposal.answer.send(Err(ProposeError::Stopped));
+                        }
+                        return;
+                    }
                 }
             }
         }
