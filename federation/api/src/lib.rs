@@ -14,6 +14,8 @@
 
 /// Largest message between clusters and servers that any client or server sends or accepts, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+/// The key of the reason in the metadata of a refusal: a closed word, for programs.
+pub const REASON: &str = "isthmus-reason";
 /// Largest message between an agent and its own cluster's gateways, in bytes: a gateway's configuration is one message,
 /// so that it is replaced whole, and it grows with the number of endpoints.
 pub const MAX_LOCAL_MESSAGE_BYTES: usize = 64 * 1024 * 1024;

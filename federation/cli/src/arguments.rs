@@ -1,10 +1,13 @@
 //! The command line.
 
+mod members;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use federation_model::{ClusterId, ServiceId, TrustDomain};
 
+pub use self::members::Members;
 use crate::service_name::parse_service;
 
 const EXAMPLES: &str = "\
@@ -18,6 +21,7 @@ Examples:
   isthmus members -o json
   isthmus audit --follow
   isthmus snapshot save catalogue.backup
+  isthmus members add 4 --api s4.example:7400 --raft s4.example:7401 --promote
 
 Where the servers are and who is asking may be given by ISTHMUS_SERVERS and ISTHMUS_IDENTITY.
 
@@ -90,8 +94,12 @@ pub enum Verb {
         #[arg(long, value_name = "CLUSTER")]
         from: ClusterId,
     },
-    /// The federation servers.
-    Members,
+    /// The federation servers: who they are, and changes of that.
+    Members {
+        /// What; the list if nothing is given.
+        #[command(subcommand)]
+        command: Option<Members>,
+    },
     /// Who changed what, and when: the last changes, oldest first.
     ///
     /// The servers keep the last 8,192 changes, and besides them as many comings and goings of endpoints.
@@ -244,9 +252,9 @@ pub fn parse_ttl(text: &str) -> Result<u64, String> {
         .and_then(|digits| digits.parse().ok())
         .ok_or_else(|| "write a whole number and s, m, h or d, like 30m".to_owned())?;
     match number.checked_mul(seconds) {
-        Some(0) => Err("a token that is good for no time is good for nothing".to_owned()),
+        Some(0) => Err("no time at all is too little".to_owned()),
         Some(total) if total <= MAX => Ok(total),
-        _ => Err("a token may be good for at most 7d".to_owned()),
+        _ => Err("at most 7d".to_owned()),
     }
 }
 

@@ -4,7 +4,10 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
-use federation_api::federation::{AuditRecord, Member, StatusResponse};
+use federation_api::federation::{
+    AddMemberRequest, AuditRecord, Member, MembersChanged, PromoteMemberRequest, RemoveMemberRequest,
+    StatusResponse, TransferLeadershipRequest,
+};
 use federation_client::admin_client::CreatedToken;
 use federation_client::admin_streams::StreamError;
 use federation_client::{AdminClient, ClientError, Servers, Timing};
@@ -91,6 +94,29 @@ impl Federation {
         self.or_why(self.client.members().await).await
     }
 
+    /// Adds a server as a learner.
+    pub async fn add_member(&self, request: &AddMemberRequest) -> Result<MembersChanged, Failure> {
+        self.or_why(self.client.add_member(request).await).await
+    }
+
+    /// Lets a learner vote.
+    pub async fn promote_member(&self, request: &PromoteMemberRequest) -> Result<MembersChanged, Failure> {
+        self.or_why(self.client.promote_member(request).await).await
+    }
+
+    /// Removes a server.
+    pub async fn remove_member(&self, request: &RemoveMemberRequest) -> Result<MembersChanged, Failure> {
+        self.or_why(self.client.remove_member(request).await).await
+    }
+
+    /// Lets another server lead.
+    pub async fn transfer_leadership(
+        &self,
+        request: &TransferLeadershipRequest,
+    ) -> Result<MembersChanged, Failure> {
+        self.or_why(self.client.transfer_leadership(request).await).await
+    }
+
     /// The catalogue: whole, or as one cluster sees it.
     pub async fn catalogue(&self, seen_by: Option<&ClusterId>) -> Result<Catalogue, Failure> {
         let answer = self.or_why(self.client.catalog(seen_by).await).await?;
@@ -173,11 +199,12 @@ fn read(dir: &Path, name: &str) -> Result<String, Failure> {
 /// Sorts what the client says by what the operator can do about it.
 fn failure(error: &ClientError) -> Failure {
     let cause = error.chain();
-    match error.refusal() {
+    let failure = match error.refusal() {
         Some(Code::Unauthenticated | Code::PermissionDenied) => Failure::new(Kind::NotAuthorised, cause)
             .next("operators' certificates have ids spiffe://<clusterset>/isthmus/admin/<name>"),
         Some(Code::NotFound) => {
-            Failure::new(Kind::NotFound, cause).next("list what there is: isthmus services, isthmus clusters")
+            let all = "list what there is: isthmus services, isthmus clusters, isthmus members";
+            Failure::new(Kind::NotFound, cause).next(all)
         }
         Some(_) => Failure::new(Kind::Refused, cause),
         None => match error {
@@ -188,6 +215,10 @@ fn failure(error: &ClientError) -> Failure {
                 "check --servers, and that a majority of the servers runs: curl http://SERVER:7402/readyz",
             ),
         },
+    };
+    match error.reason() {
+        Some(reason) => failure.because(reason),
+        None => failure,
     }
 }
 

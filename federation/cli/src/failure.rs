@@ -23,12 +23,13 @@ pub struct Failure {
     kind: Kind,
     cause: String,
     next: Option<String>,
+    reason: Option<String>,
 }
 
 impl Failure {
     /// A failure of `kind` for `cause`, in words without a full stop.
     pub fn new(kind: Kind, cause: impl Into<String>) -> Self {
-        Self { kind, cause: cause.into(), next: None }
+        Self { kind, cause: cause.into(), next: None, reason: None }
     }
 
     /// Says what to do next.
@@ -36,6 +37,18 @@ impl Failure {
     pub fn next(mut self, hint: impl Into<String>) -> Self {
         self.next = Some(hint.into());
         self
+    }
+
+    /// Says it in one word, as a server does.
+    #[must_use]
+    pub fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// A server's one word for it.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
     }
 
     /// The exit code.

@@ -1,6 +1,7 @@
 //! What an operator asks, of whichever server answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use federation_api::federation as wire;
 use federation_model::{Bundle, ClusterId, FederationView, Item, Revision, UnixMillis};
@@ -12,6 +13,9 @@ use crate::dial::{admin, call, channel, first_answer, mutual};
 use crate::error::ClientError;
 use crate::servers::Servers;
 use crate::timing::Timing;
+
+/// How long a change of the members may take: a server answers within ten seconds, whatever comes of it.
+const MEMBERSHIP: Duration = Duration::from_secs(15);
 
 /// Calls with an operator's certificate. Each call asks one server after the other until one answers.
 #[derive(Debug, Clone)]
@@ -82,6 +86,54 @@ impl AdminClient {
             let mut client = admin(channel(&self.timing, &server, &self.tls));
             let answer = call(&server, self.timing.answer, client.members(wire::MembersRequest {})).await?;
             Ok(answer.members)
+        })
+        .await
+    }
+
+    /// Adds an empty server as a learner.
+    pub async fn add_member(
+        &self,
+        request: &wire::AddMemberRequest,
+    ) -> Result<wire::MembersChanged, ClientError> {
+        first_answer(&self.servers.get(), |server| async move {
+            let mut client = admin(channel(&self.timing, &server, &self.tls));
+            call(&server, MEMBERSHIP, client.add_member(request.clone())).await
+        })
+        .await
+    }
+
+    /// Lets a learner vote.
+    pub async fn promote_member(
+        &self,
+        request: &wire::PromoteMemberRequest,
+    ) -> Result<wire::MembersChanged, ClientError> {
+        first_answer(&self.servers.get(), |server| async move {
+            let mut client = admin(channel(&self.timing, &server, &self.tls));
+            call(&server, MEMBERSHIP, client.promote_member(*request)).await
+        })
+        .await
+    }
+
+    /// Removes a member.
+    pub async fn remove_member(
+        &self,
+        request: &wire::RemoveMemberRequest,
+    ) -> Result<wire::MembersChanged, ClientError> {
+        first_answer(&self.servers.get(), |server| async move {
+            let mut client = admin(channel(&self.timing, &server, &self.tls));
+            call(&server, MEMBERSHIP, client.remove_member(*request)).await
+        })
+        .await
+    }
+
+    /// Lets another server lead.
+    pub async fn transfer_leadership(
+        &self,
+        request: &wire::TransferLeadershipRequest,
+    ) -> Result<wire::MembersChanged, ClientError> {
+        first_answer(&self.servers.get(), |server| async move {
+            let mut client = admin(channel(&self.timing, &server, &self.tls));
+            call(&server, MEMBERSHIP, client.transfer_leadership(*request)).await
         })
         .await
     }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use federation_api::REASON;
 use federation_api::convert::ConvertError;
 use federation_trust::TrustError;
 use tonic::{Code, Status};
@@ -134,9 +135,15 @@ impl ClientError {
 
     /// Whether another stream or agent speaks for our cluster at present: to come back at once would only disturb it.
     pub(crate) fn is_displaced(&self) -> bool {
-        let Self::Refused { status, .. } = self else { return false };
-        let reason = status.metadata().get("isthmus-reason").and_then(|reason| reason.to_str().ok());
-        matches!(reason, Some("fenced" | "held_by_another"))
+        matches!(self.reason(), Some("fenced" | "held_by_another"))
+    }
+
+    /// The server's one word for a refusal.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Refused { status, .. } => status.metadata().get(REASON)?.to_str().ok(),
+            _ => None,
+        }
     }
 
     /// This error and its causes on one line, for a status page or a log.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use federation_kit::grpc::MAX_HOST_PORT;
+pub use federation_kit::grpc::is_host_port;
 
 /// Most servers of one federation.
 pub const MAX_SERVERS: usize = 64;
-/// Longest `host:port`, in bytes.
-const MAX_ADDRESS: usize = 261;
 
 /// A non-empty list of `host:port`, replaced when the federation says so. Cheap to clone; clones share it.
 #[derive(Debug, Clone)]
@@ -55,18 +55,9 @@ fn check(addresses: &[String]) -> Result<(), InvalidServers> {
         return Err(InvalidServers::TooMany(addresses.len()));
     }
     match addresses.iter().find(|address| !is_host_port(address)) {
-        Some(wrong) => Err(InvalidServers::Address(wrong.chars().take(MAX_ADDRESS).collect())),
+        Some(wrong) => Err(InvalidServers::Address(wrong.chars().take(MAX_HOST_PORT).collect())),
         None => Ok(()),
     }
-}
-
-fn is_host_port(address: &str) -> bool {
-    let Some((host, port)) = address.rsplit_once(':') else { return false };
-    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '/' | '@');
-    !host.is_empty()
-        && address.len() <= MAX_ADDRESS
-        && host.chars().all(plain)
-        && port.parse::<u16>().is_ok_and(|port| port != 0)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod support;
 
 use std::convert::Infallible;
 
+use federation_api::federation as wire;
 use federation_client::admin_streams::StreamError;
 use federation_client::{AdminClient, ClientError, Servers};
 use federation_model::{Bundle, Item, Revision, UnixMillis};
@@ -40,6 +41,15 @@ async fn calls_are_answered_by_whichever_server_lives() {
     assert_eq!(client.status().await.unwrap().server_id, 2);
     assert_eq!(client.status_of(&two.address).await.unwrap().clusterset, "lab");
     assert_eq!(client.members().await.unwrap().len(), 1);
+
+    let add = wire::AddMemberRequest { id: 4, ..wire::AddMemberRequest::default() };
+    assert_eq!(client.add_member(&add).await.unwrap().leader_id, 2);
+    let check = wire::PromoteMemberRequest { id: 4, only_check: true };
+    assert!(!client.promote_member(&check).await.unwrap().changed);
+    let transfer = wire::TransferLeadershipRequest { to: Some(4) };
+    assert_eq!(client.transfer_leadership(&transfer).await.unwrap().leader_id, 4);
+    let unknown = client.remove_member(&wire::RemoveMemberRequest { id: 5 }).await.unwrap_err();
+    assert_eq!(unknown.refusal(), Some(Code::NotFound));
 
     let created = client.create_token(&"east".parse().unwrap(), 0).await.unwrap();
     let token: JoinTokenText = created.token.parse().unwrap();

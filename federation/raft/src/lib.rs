@@ -11,7 +11,8 @@
 //! leader, and from it to the others) → `store/log.rs` (to disk) → `store/machine.rs` and `store/catalogue.rs` (applied,
 //! and readable). Beside it: `store/open.rs` and `store/db.rs` (the data directory), `store/flush.rs`, `store/durable.rs` and
 //! `store/mark.rs` (what is on disk, and how that is known), `store/snapshot.rs`, `store/restore.rs`, `node/leases.rs`. What all of it stands on can be
-//! exchanged, for a simulation: [`seams`] (`store/engine/`, `peer/transport.rs`, `node/clock.rs`).
+//! exchanged, for a simulation: [`seams`] (`store/engine/`, `peer/transport.rs`, `node/clock.rs`). Around it: `node/standing/` (whether
+//! this server takes part) and `node/membership/` (who else does, and who leads).
 //!
 //! Tests: `store/tests.rs` runs openraft's own conformance suite, `store/tests/damage.rs` damages files; `tests/group.rs` runs three servers over real mTLS.
 
@@ -23,8 +24,8 @@ mod types;
 
 pub use metrics::Metrics;
 pub use node::{
-    Clock, Leadership, MemberRole, MemberStatus, Node, NodeConfig, NodeStatus, ProposeError, RaftFailure,
-    StartError, Timing,
+    Clock, Leadership, Managed, MemberRole, MemberStatus, MembershipError, Node, NodeConfig, NodeStatus,
+    ProposeError, RaftFailure, Standing, StartError, Timing, Waiting,
 };
 pub use peer::listener::{ListenError, PeerListener};
 pub use peer::wire::Committed;

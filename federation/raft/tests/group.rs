@@ -3,6 +3,8 @@
 
 #[path = "group/harness.rs"]
 mod harness;
+#[path = "group/members.rs"]
+mod members;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;

@@ -18,7 +18,7 @@ use federation_kit::grpc::TlsIncoming;
 use federation_kit::readiness::{Block, Readiness};
 use federation_model::{Command, VipRanges};
 use federation_raft::{
-    Clock, Leadership, ListenError, Node, NodeConfig, PeerListener, StartError, StoreError,
+    Clock, Leadership, ListenError, Node, NodeConfig, PeerListener, Standing, StartError, StoreError,
 };
 use federation_trust::authorize::Anyone;
 use federation_trust::tls::{Clients, ServerTls, server_config};
@@ -36,8 +36,10 @@ const PING_TIMEOUT: Duration = Duration::from_secs(5);
 const PING_EVERY: Duration = Duration::from_secs(10);
 /// Most calls at the same time on one connection.
 const MAX_CALLS: u32 = 64;
-/// What `/readyz` waits for.
+/// What `/readyz` waits for, once the server takes part.
 const A_LEADER: &str = "a leader";
+/// How long a leader that stops may take to let another one lead.
+const HAND_OVER: Duration = Duration::from_secs(1);
 /// How long to wait before the VIP ranges are proposed again.
 const CONFIGURE_RETRY: Duration = Duration::from_secs(1);
 
@@ -118,6 +120,7 @@ impl App {
             clusterset: config.clusterset.clone(),
             data_dir: config.data_dir.clone(),
             members: config.voters(),
+            join: config.join,
             identity: trust.identity(),
             bundles: trust.bundles(),
             listener: raft,
@@ -129,7 +132,8 @@ impl App {
         .map_err(start_failure)?;
         registry.register_collector(Box::new(NodeCollector(node.clone())));
         let drain = process.drain.clone().into_observer();
-        let context = Context::new(node, trust, metrics, config.servers(), config.limits, drain);
+        let advertised = config.advertise_servers.clone();
+        let context = Context::new(node, trust, metrics, advertised, config.limits, drain);
         let context = Arc::new(context);
         let shown = Arc::clone(&context);
         let http =
@@ -197,6 +201,14 @@ async fn serve(context: Arc<Context>, api: TlsIncoming, drain: DrainWatcher) -> 
     let admin = AdminGrpc::new(AdminService(context))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    // Streams end at the same moment, so that agents are at another server when the next leader begins.
+    let leaving = async {
+        drain.signalled().await;
+        if let Err(error) = node.hand_over(HAND_OVER).await {
+            tracing::warn!(%error, "no other server leads yet");
+        }
+        Ok(())
+    };
     let served = Server::builder()
         .http2_keepalive_interval(Some(PING_EVERY))
         .http2_keepalive_timeout(Some(PING_TIMEOUT))
@@ -205,7 +217,7 @@ async fn serve(context: Arc<Context>, api: TlsIncoming, drain: DrainWatcher) -> 
         .add_service(admin)
         .serve_with_incoming_shutdown(api, drain.signalled());
     let ended = tokio::select! {
-        ended = served => ended.map_err(ServeError::Api),
+        ended = async { tokio::try_join!(served, leaving) } => ended.map(|_| ()).map_err(ServeError::Api),
         failure = node.failed() => Err(ServeError::Node(failure)),
         () = drain.forced() => Ok(()),
     };
@@ -227,9 +239,19 @@ async fn watch_memory(context: Arc<Context>, drain: DrainWatcher) {
     }
 }
 
-/// Not ready while no leader is known: a write would only wait.
+/// Not ready while this server does not take part, or no leader is known: a write would only wait.
 async fn follow_leader(node: Node, readiness: Readiness, mut block: Block) {
-    let mut leadership = node.leadership();
+    let (mut standing, mut leadership) = (node.standing(), node.leadership());
+    loop {
+        let now = standing.borrow_and_update().clone();
+        if now == Standing::Member {
+            break;
+        }
+        block = readiness.register(now.to_string());
+        if standing.changed().await.is_err() {
+            return;
+        }
+    }
     loop {
         if leadership.wait_for(|seen| seen.leader.is_some()).await.is_err() {
             return;

@@ -3,6 +3,7 @@
 //! Provenance: the chain was accepted in the handshake. It is judged once more at the start of every call, since a
 //! connection may outlive the certificate it was opened with.
 
+use federation_api::REASON;
 use federation_kit::grpc::TlsPeer;
 use federation_model::ClusterId;
 use federation_trust::infra::{Role, role};
@@ -12,9 +13,6 @@ use tonic::{Extensions, Status};
 
 use crate::metrics::Metrics;
 use crate::trust::Trust;
-
-/// The key of the reason in the metadata of a refusal: a closed word, for programs.
-pub const REASON: &str = "isthmus-reason";
 
 /// A status that carries its reason.
 pub fn refusal(code: tonic::Code, reason: &'static str, message: impl Into<String>) -> Status {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use federation_kit::config::{self, ConfigError};
+use federation_kit::grpc::is_host_port;
 use federation_model::{ServerId, TrustDomain, VipRanges};
 use federation_raft::{Member, Timing};
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -30,12 +31,15 @@ pub struct Config {
     pub http_listen: SocketAddr,
     /// The clusterset's certificate authority.
     pub ca: CaFiles,
-    /// The first voters: the same list on every server.
+    /// The first voters: the same list on every server. Of a server that joins: servers of the group, and itself.
     pub members: Vec<MemberConfig>,
+    /// Whether this server waits to be added to a group that is there. It never founds one.
+    #[serde(default)]
+    pub join: bool,
     /// Where VIPs are taken from. Ignored once the first VIP was given.
     #[serde(default)]
     pub vips: VipConfig,
-    /// `host:port` of the servers as agents should dial them; default: the members' `api`.
+    /// `host:port` of the servers as agents should dial them; default: the `api` of whoever is a member.
     pub advertise_servers: Option<Vec<String>>,
     /// What one cluster may take, and this server as a whole.
     #[serde(default)]
@@ -124,13 +128,6 @@ impl Config {
         self.members.iter().map(member).collect()
     }
 
-    /// Where agents should dial.
-    #[must_use]
-    pub fn servers(&self) -> Vec<String> {
-        let members = || self.members.iter().map(|m| m.api.clone()).collect();
-        self.advertise_servers.clone().unwrap_or_else(members)
-    }
-
     /// The configured VIP ranges.
     #[must_use]
     pub fn vip_ranges(&self) -> VipRanges {
@@ -142,12 +139,6 @@ impl Config {
     pub fn shown(&self) -> String {
         format!("{self:#?}\n")
     }
-}
-
-/// `host:port` with a port from 1 and a host of at most 253 bytes. Names are resolved when dialled.
-fn is_host_port(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else { return false };
-    (1..=253).contains(&host.len()) && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 #[cfg(test)]
@@ -179,11 +170,11 @@ mod tests {
     fn defaults_are_filled_in() {
         let config = load(GOOD).unwrap();
         assert_eq!(config.vip_ranges(), VipRanges::DEFAULT);
-        assert_eq!(config.servers(), ["a:1", "b:1"]);
         assert_eq!((config.limits.exports, config.limits.memory_bytes), (5_000, None));
         let config =
             load(&format!("{GOOD}\nlimits = {{ exports = 7, memory_bytes = 1_000_000_000 }}")).unwrap();
         assert_eq!((config.limits.exports, config.limits.memory_bytes), (7, Some(1_000_000_000)));
+        assert!(!config.join && config.advertise_servers.is_none());
     }
 
     #[test]

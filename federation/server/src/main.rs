@@ -28,6 +28,10 @@ A configuration:
     { id = 3, api = \"s3.example:7400\", raft = \"s3.example:7401\" },
   ]
 
+A server that is added later, or that replaces one that has lost its data, has besides
+  join = true
+and among its members itself and servers that are there. It waits for: isthmus members add
+
 What one cluster may take, and this server as a whole (these are the defaults, but for the memory, which has no limit):
   [limits]
   exports = 5_000

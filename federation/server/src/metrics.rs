@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use federation_kit::grpc::HandshakeMetrics;
-use federation_raft::Node;
+use federation_raft::{Node, Standing};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
@@ -90,7 +90,13 @@ impl Collector for NodeCollector {
             (state.clusters().count(), alive, state.exports().count())
         });
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let takes_part = *self.0.standing().borrow() == Standing::Member;
         let figures = [
+            (
+                "isthmus_raft_takes_part",
+                "0 if this server waits to be added, or has lost its data",
+                u64::from(takes_part),
+            ),
             ("isthmus_raft_term", "Raft term", status.leadership.term),
             ("isthmus_raft_is_leader", "1 if this server leads", u64::from(status.leadership.is_leader())),
             (

@@ -45,6 +45,10 @@ const CALLS: &[(&str, May, Inside)] = &[
     ("isthmus.federation.v1.Federation/Report", May::Agents, Some((INVALID, "invalid"))),
     ("isthmus.federation.v1.Admin/Status", May::Admins, None),
     ("isthmus.federation.v1.Admin/Members", May::Admins, None),
+    ("isthmus.federation.v1.Admin/AddMember", May::Admins, Some((INVALID, "bad_address"))),
+    ("isthmus.federation.v1.Admin/PromoteMember", May::Admins, Some((Code::NotFound, "not_a_member"))),
+    ("isthmus.federation.v1.Admin/RemoveMember", May::Admins, Some((Code::NotFound, "not_a_member"))),
+    ("isthmus.federation.v1.Admin/TransferLeadership", May::Admins, None),
     ("isthmus.federation.v1.Admin/CreateToken", May::Admins, Some((INVALID, "bad_cluster"))),
     ("isthmus.federation.v1.Admin/Catalog", May::Admins, None),
     ("isthmus.federation.v1.Admin/Audit", May::Admins, None),
@@ -53,6 +57,9 @@ const CALLS: &[(&str, May, Inside)] = &[
     ("isthmus.raft.v1.Raft/Vote", May::Servers, Some((INVALID, ""))),
     ("isthmus.raft.v1.Raft/InstallSnapshot", May::Servers, Some((INVALID, ""))),
     ("isthmus.raft.v1.Raft/Propose", May::Servers, Some((INVALID, ""))),
+    ("isthmus.raft.v1.Raft/About", May::Servers, Some((INVALID, ""))),
+    ("isthmus.raft.v1.Raft/Manage", May::Servers, Some((INVALID, ""))),
+    ("isthmus.raft.v1.Raft/TakeOver", May::Servers, Some((INVALID, ""))),
 ];
 
 /// Every kind of caller.

@@ -1,5 +1,9 @@
 //! `members`: the federation servers.
 
+mod change;
+
+pub use self::change::{Change, change};
+
 use federation_api::federation::{Member, MemberRole};
 use serde::Serialize;
 

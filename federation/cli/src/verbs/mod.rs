@@ -13,7 +13,7 @@ pub mod status;
 pub mod token;
 pub mod version;
 
-use crate::arguments::{Arguments, Ca, Format, Snapshot, Token, TokenFormat, Verb};
+use crate::arguments::{Arguments, Ca, Format, Members, Snapshot, Token, TokenFormat, Verb};
 use crate::connect::Federation;
 use crate::failure::Failure;
 use crate::output::{print, write};
@@ -31,7 +31,12 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
             print(&report, output)?;
             report.verdict()
         }
-        Verb::Members => print(&members::ask(&connect()?).await?, output),
+        Verb::Members { command: None | Some(Members::List) } => {
+            print(&members::ask(&connect()?).await?, output)
+        }
+        Verb::Members { command: Some(command) } => {
+            print(&members::change(&connect()?, command).await?, output)
+        }
         Verb::Audit { after, follow: true, .. } => audit::follow(&connect()?, after, output).await,
         Verb::Audit { after, last, follow: false } => {
             print(&audit::ask(&connect()?, after, last).await?, output)

@@ -41,6 +41,38 @@ impl Admin for Service {
         Ok(Response::new(wire::MembersResponse { members: vec![member] }))
     }
 
+    async fn add_member(
+        &self,
+        request: Request<wire::AddMemberRequest>,
+    ) -> Result<Response<wire::MembersChanged>, Status> {
+        admin(request)?;
+        Ok(Response::new(wire::MembersChanged { changed: true, leader_id: self.id }))
+    }
+
+    async fn promote_member(
+        &self,
+        request: Request<wire::PromoteMemberRequest>,
+    ) -> Result<Response<wire::MembersChanged>, Status> {
+        let changed = !admin(request)?.only_check;
+        Ok(Response::new(wire::MembersChanged { changed, leader_id: self.id }))
+    }
+
+    async fn remove_member(
+        &self,
+        request: Request<wire::RemoveMemberRequest>,
+    ) -> Result<Response<wire::MembersChanged>, Status> {
+        let id = admin(request)?.id;
+        Err(Status::not_found(format!("server {id} is not a member")))
+    }
+
+    async fn transfer_leadership(
+        &self,
+        request: Request<wire::TransferLeadershipRequest>,
+    ) -> Result<Response<wire::MembersChanged>, Status> {
+        let leader_id = admin(request)?.to.unwrap_or(self.id);
+        Ok(Response::new(wire::MembersChanged { changed: true, leader_id }))
+    }
+
     async fn create_token(
         &self,
         request: Request<wire::CreateTokenRequest>,

@@ -24,10 +24,10 @@ use super::fair::{FairQueue, Origin, Room};
 use super::propose::{PROPOSAL_BYTES, Proposal, ProposeError, QUEUE, Route};
 use super::time::Time;
 use crate::metrics::Metrics;
-use crate::peer::client::{Network, forward};
+use crate::peer::client::Network;
 use crate::peer::server::FORWARD_LIMIT;
 use crate::peer::wire::{Committed, Declined, Part, Propose};
-use crate::types::{Raft, revision_of};
+use crate::types::{Raft, node_id, revision_of};
 
 /// Largest entry, in encoded bytes, unless one proposal alone is larger.
 const ENTRY_BYTES: usize = 1024 * 1024;
@@ -55,12 +55,14 @@ pub(super) struct Committer {
 
 /// Where entries go.
 #[derive(Clone)]
-struct Writer {
-    raft: Raft,
-    network: Network,
-    leadership: watch::Receiver<Leadership>,
-    time: Time,
-    metrics: Metrics,
+pub(super) struct Writer {
+    pub(super) raft: Raft,
+    pub(super) network: Network,
+    pub(super) leadership: watch::Receiver<Leadership>,
+    /// While true, this server hands over and begins no entry.
+    pub(super) held: watch::Receiver<bool>,
+    pub(super) time: Time,
+    pub(super) metrics: Metrics,
 }
 
 /// What came of one attempt.
@@ -73,15 +75,7 @@ enum Attempt {
 
 impl Committer {
     /// Takes proposals from `waiting`.
-    pub(super) fn new(
-        raft: Raft,
-        network: Network,
-        leadership: watch::Receiver<Leadership>,
-        waiting: mpsc::Receiver<Proposal>,
-        time: Time,
-        metrics: Metrics,
-    ) -> Self {
-        let writer = Writer { raft, network, leadership, time, metrics };
+    pub(super) fn new(writer: Writer, waiting: mpsc::Receiver<Proposal>) -> Self {
         Self {
             writer,
             waiting,
@@ -230,7 +224,8 @@ impl Writer {
         route: Route,
         until: Instant,
     ) -> Attempt {
-        match (leadership.leader, route) {
+        let held = leadership.is_leader() && *self.held.borrow();
+        match (leadership.leader.filter(|_| !held), route) {
             (Some(leader), Route::Anywhere) if leader != leadership.me => {
                 self.attempt_there(leader, asked, until).await
             }
@@ -270,7 +265,9 @@ impl Writer {
 
     async fn attempt_there(&self, leader: ServerId, asked: Propose, until: Instant) -> Attempt {
         let limit = until.saturating_duration_since(Instant::now()).min(FORWARD_LIMIT);
-        match forward(&self.network, leader, asked, limit).await {
+        let metrics = self.raft.server_metrics();
+        let seat = metrics.borrow().membership_config.membership().get_node(&node_id(leader)).cloned();
+        match self.network.forward(leader, seat.as_ref(), asked, limit).await {
             Ok(Ok(committed)) => Attempt::Done(committed),
             Ok(Err(Declined::TooLarge)) => Attempt::Failed(ProposeError::TooLarge { max: PROPOSAL_BYTES }),
             Ok(Err(Declined::NotLeader | Declined::Busy)) => Attempt::Again,

@@ -23,6 +23,8 @@ pub struct NodeConfig {
     pub data_dir: PathBuf,
     /// The first voters, the same list on every server, this one included. Later it is only used for addresses.
     pub members: BTreeMap<ServerId, Member>,
+    /// Whether this server waits to be added to the group of those members, instead of founding one with them.
+    pub join: bool,
     /// Shown to the other servers.
     pub identity: SharedIdentity,
     /// Holds the bundle of the clusterset.

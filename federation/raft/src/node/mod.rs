@@ -6,13 +6,15 @@ mod commit;
 mod config;
 pub(crate) mod fair;
 mod leases;
+pub(crate) mod membership;
 pub(crate) mod propose;
 mod seams;
+pub(crate) mod standing;
 mod status;
 pub(crate) mod time;
 mod timing;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,20 +25,23 @@ use federation_kit::tasks::Tasks;
 use federation_model::state::Changes;
 use federation_model::{Command, Revision, ServerId, State, UnixMillis};
 use openraft::RaftMetrics;
-use openraft::error::{InitializeError, RaftError};
 use tokio::sync::watch;
 
 pub use self::clock::Clock;
 pub use self::config::{NodeConfig, RaftFailure, StartError};
+pub use self::membership::{Managed, MembershipError};
 pub use self::propose::ProposeError;
 pub use self::seams::{PeerPort, Seams};
+pub use self::standing::{Standing, Waiting};
 pub use self::status::{Leadership, MemberRole, MemberStatus, NodeStatus};
 pub use self::timing::Timing;
 
-use self::commit::Committer;
+use self::commit::{Committer, Writer};
 use self::fair::Origin;
+use self::membership::Manager;
 use self::propose::{Proposer, Route};
 use self::seams::Parts;
+use self::standing::Gate;
 use self::time::Time;
 use crate::peer::MAX_PEER_MESSAGE_BYTES;
 use crate::peer::client::Network;
@@ -48,7 +53,7 @@ use crate::store::catalogue::Catalogue;
 use crate::store::db::Db;
 use crate::store::identity::StoreIdentity;
 use crate::store::open::{Store, open};
-use crate::types::{Member, Raft, node_id, revision_of};
+use crate::types::{Raft, node_id, revision_of};
 
 /// Changes kept for watchers that fell behind; one that is further behind gets a snapshot.
 const CHANGES: usize = 65_536;
@@ -68,9 +73,10 @@ struct Inner {
     raft: Raft,
     catalogue: Arc<Catalogue>,
     time: Time,
-    /// As configured: the replicated membership has the addresses of the first start.
-    members: BTreeMap<ServerId, Member>,
+    network: Network,
+    manager: Manager,
     leadership: watch::Receiver<Leadership>,
+    standing: watch::Receiver<Standing>,
     tasks: Tasks,
     /// Taken at shutdown, so that nothing proposes, serves or holds the data directory any more.
     running: Mutex<Option<Running>>,
@@ -84,20 +90,21 @@ struct Running {
 }
 
 impl Node {
-    /// Opens the data directory, takes part in the group, and, where the log is pristine, founds it: every first voter
-    /// founds the same group, so it does not matter who comes first.
+    /// Opens the data directory and takes part in the group. Where the directory is empty, the others are asked first
+    /// whether there is a group; this server may have to found it, or to wait ([`Node::standing`]).
     pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
-        let NodeConfig { id, clusterset, data_dir, members, identity, bundles, listener, .. } = config;
+        let NodeConfig { id, clusterset, data_dir, members, join, identity, bundles, listener, .. } = config;
         let store = StoreIdentity { clusterset: clusterset.clone(), server: id };
         if !members.contains_key(&id) {
             return Err(StartError::NotAMember(id));
         }
         let store = open(data_dir, store, members.clone(), CHANGES, &config.metrics).await?;
-        let peers = Peers::new(clusterset.clone(), identity, bundles, members.clone());
+        let peers = Peers::new(clusterset.clone(), identity, bundles);
         let parts = Parts {
             id,
             clusterset,
             members,
+            join,
             store,
             transport: Arc::new(peers),
             timing: config.timing,
@@ -116,30 +123,49 @@ impl Node {
     }
 
     async fn assemble(parts: Parts) -> Result<(Self, RaftService, DrainWatcher), StartError> {
-        let Parts { id, clusterset, members, store, transport, timing, clock, metrics } = parts;
-        let Store { db, log, machine, catalogue, replayed } = store;
+        let Parts { id, clusterset, members, join, store, transport, timing, clock, metrics } = parts;
+        let Store { db, id: store, log, machine, catalogue, replayed } = store;
         let raft_config = timing.config(clusterset.as_str()).map_err(StartError::Timing)?;
-        let network = Network { me: id, transport, durable: db.durable() };
+        let founders = if join { BTreeSet::new() } else { members.keys().copied().collect() };
+        let network = Network::new(id, members, transport, db.durable());
         let raft = Raft::new(node_id(id), Arc::new(raft_config), network.clone(), log, machine)
             .await
             .map_err(|error| StartError::Raft(RaftFailure(error.to_string())))?;
-        found(&raft, &members).await?;
+        let gate = Gate::new(&raft, store, founders).await?;
 
         let tasks = Tasks::new();
         let (drain, watcher) = drain::channel();
         let (leader_is, leadership) = watch::channel(Leadership { me: id, term: 0, leader: None });
         let (proposer, waiting) = Proposer::new();
         let time = Time::new(clock, Arc::clone(&catalogue), replayed);
-        let committer =
-            Committer::new(raft.clone(), network, leadership.clone(), waiting, time.clone(), metrics);
+        let (hold, held) = watch::channel(false);
+        let manager = Manager::new(raft.clone(), network.clone(), leadership.clone(), hold);
+        let writer = Writer {
+            raft: raft.clone(),
+            network: network.clone(),
+            leadership: leadership.clone(),
+            held,
+            time: time.clone(),
+            metrics,
+        };
         tasks.spawn("raft leadership", follow_leadership(raft.clone(), leader_is));
-        tasks.spawn("raft commit", committer.run());
+        tasks.spawn("raft commit", Committer::new(writer, waiting).run());
         let leases = leases::run(Arc::clone(&catalogue), proposer.clone(), leadership.clone(), time.clone());
         tasks.spawn("raft leases", leases);
-        let service = RaftService { raft: raft.clone(), proposer: proposer.clone() };
+        tasks.spawn("raft members", manager.clone().keep_finished());
+        let (standing, settling) = (gate.standing(), gate.clone().settle(raft.clone(), network.clone()));
+        tasks.spawn_fallible("raft standing", settling);
+        let service = RaftService {
+            me: id,
+            raft: raft.clone(),
+            proposer: proposer.clone(),
+            gate,
+            manager: manager.clone(),
+        };
 
         let running = Mutex::new(Some(Running { proposer, drain, db }));
-        let inner = Inner { id, raft, catalogue, time, members, leadership, tasks, running };
+        let inner =
+            Inner { id, raft, catalogue, time, network, manager, leadership, standing, tasks, running };
         Ok((Self { inner: Arc::new(inner) }, service, watcher))
     }
 
@@ -195,6 +221,12 @@ impl Node {
         self.inner.leadership.clone()
     }
 
+    /// Whether this server takes part, as a thing to wait on.
+    #[must_use]
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.inner.standing.clone()
+    }
+
     /// What this server says of itself.
     #[must_use]
     pub fn status(&self) -> NodeStatus {
@@ -202,9 +234,9 @@ impl Node {
         let leadership = self.inner.leadership.borrow().clone();
         let membership = Arc::clone(&metrics.membership_config);
         let voters: Vec<u64> = membership.voter_ids().collect();
-        let members = membership.nodes().map(|(id, member)| MemberStatus {
+        let members = membership.nodes().map(|(id, seat)| MemberStatus {
             id: ServerId(*id),
-            member: self.inner.members.get(&ServerId(*id)).unwrap_or(member).clone(),
+            member: self.inner.network.member(ServerId(*id), seat),
             role: match leadership.leader {
                 Some(leader) if leader.0 == *id => MemberRole::Leader,
                 _ if voters.contains(id) => MemberRole::Follower,
@@ -263,20 +295,6 @@ impl Node {
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Node").field("id", &self.inner.id).finish_non_exhaustive()
-    }
-}
-
-async fn found(raft: &Raft, members: &BTreeMap<ServerId, Member>) -> Result<(), StartError> {
-    let failed = |error: &dyn fmt::Display| StartError::Raft(RaftFailure(error.to_string()));
-    if raft.is_initialized().await.map_err(|error| failed(&error))? {
-        return Ok(());
-    }
-    let members: BTreeMap<u64, Member> =
-        members.iter().map(|(id, member)| (node_id(*id), member.clone())).collect();
-    match raft.initialize(members).await {
-        // Not allowed: another founder was faster, and its log has come meanwhile.
-        Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
-        Err(error) => Err(failed(&error)),
     }
 }
 

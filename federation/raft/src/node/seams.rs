@@ -12,7 +12,7 @@ use crate::peer::transport::{Call, NoAnswer, Transport};
 use crate::store::engine::Disk;
 use crate::store::identity::StoreIdentity;
 use crate::store::open::{Store, open_now};
-use crate::types::Member;
+use crate::types::{Member, StoreId};
 
 /// What a server needs that stands on other seams than the real ones: a simulation's.
 #[derive(Debug)]
@@ -23,6 +23,10 @@ pub struct Seams {
     pub clusterset: TrustDomain,
     /// The first voters, this one included.
     pub members: BTreeMap<ServerId, Member>,
+    /// Whether it waits to be added to their group, instead of founding one with them.
+    pub join: bool,
+    /// A number that no other disk was given: what this one is called, if it is empty.
+    pub fresh: u64,
     /// What it must not forget.
     pub disk: Arc<dyn Disk>,
     /// The way to the others.
@@ -43,6 +47,7 @@ pub(super) struct Parts {
     pub(super) id: ServerId,
     pub(super) clusterset: TrustDomain,
     pub(super) members: BTreeMap<ServerId, Member>,
+    pub(super) join: bool,
     pub(super) store: Store,
     pub(super) transport: Arc<dyn Transport>,
     pub(super) timing: Timing,
@@ -52,13 +57,15 @@ pub(super) struct Parts {
 
 impl Seams {
     pub(super) fn open(self) -> Result<Parts, StartError> {
-        let Self { id, clusterset, members, disk, transport, timing, clock, changes, metrics } = self;
+        let Self { id, clusterset, members, join, fresh, disk, transport, timing, clock, changes, metrics } =
+            self;
         if !members.contains_key(&id) {
             return Err(StartError::NotAMember(id));
         }
         let identity = StoreIdentity { clusterset: clusterset.clone(), server: id };
-        let store = open_now(disk.as_ref(), &identity, changes, metrics.flush.clone())?;
-        Ok(Parts { id, clusterset, members, store, transport, timing, clock, metrics })
+        let fresh = StoreId(fresh);
+        let store = open_now(disk.as_ref(), &identity, fresh, changes, metrics.flush.clone())?;
+        Ok(Parts { id, clusterset, members, join, store, transport, timing, clock, metrics })
     }
 }
 

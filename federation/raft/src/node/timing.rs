@@ -25,12 +25,13 @@ pub struct Timing {
 
 impl Default for Timing {
     /// For a LAN and for laptops: an idle server wakes up a few times a second, and a dead leader is replaced within
-    /// about three seconds.
+    /// 1.5 seconds: 500 ms of lease, 300 to 500 ms of patience, and up to 300 ms until a follower looks. See
+    /// `examples/failover.rs`.
     fn default() -> Self {
         Self {
-            heartbeat_millis: 250,
-            election_min_millis: 750,
-            election_max_millis: 1_500,
+            heartbeat_millis: 200,
+            election_min_millis: 300,
+            election_max_millis: 500,
             snapshot_every: SNAPSHOT_EVERY,
         }
     }

@@ -1,5 +1,6 @@
 //! openraft's calls to another server, and writes handed to the leader.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +12,15 @@ use openraft::raft::{AppendEntriesResponse, InstallSnapshotResponse, VoteRespons
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::silence::Silence;
 use super::transport::{Call, NoAnswer, Transport};
 use super::wire::{
-    Append, AppendAnswer, Ballot, BallotAnswer, Install, InstallAnswer, Propose, ProposeAnswer,
+    About, Append, AppendAnswer, Ask, Ballot, BallotAnswer, Install, InstallAnswer, Manage, ManageAnswer,
+    Propose, ProposeAnswer, TakeOver, TakeOverAnswer,
 };
 use crate::store::codec::{CodecError, decode, encode};
 use crate::store::durable::Durable;
-use crate::types::{Member, TypeConfig};
+use crate::types::{Member, Seat, TypeConfig};
 
 /// How long openraft waits before it tries an unreachable server again.
 const RETRY_UNREACHABLE: Duration = Duration::from_millis(300);
@@ -33,38 +36,114 @@ pub(crate) enum CallError {
     Answer(#[source] CodecError),
 }
 
-/// Makes one [`Peer`] per target.
+/// The way to the other servers. Makes one [`Peer`] per target; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Network {
     pub(crate) me: ServerId,
-    pub(crate) transport: Arc<dyn Transport>,
+    /// As configured. They win over the addresses of the group's founding; those of members that were added later win.
+    configured: Arc<BTreeMap<ServerId, Member>>,
+    transport: Arc<dyn Transport>,
     /// Of this server's own log.
-    pub(crate) durable: Durable,
+    durable: Durable,
+    /// Who does not answer.
+    pub(crate) silence: Arc<Silence>,
 }
 
 impl RaftNetworkFactory<TypeConfig> for Network {
     type Network = Peer;
 
-    async fn new_client(&mut self, target: u64, node: &Member) -> Peer {
-        let known = Some(node.clone());
-        Peer {
-            me: self.me,
-            target: ServerId(target),
-            known,
-            transport: Arc::clone(&self.transport),
-            durable: self.durable.clone(),
-        }
+    async fn new_client(&mut self, target: u64, node: &Seat) -> Peer {
+        self.peer(ServerId(target), Some(node))
+    }
+}
+
+impl Network {
+    pub(crate) fn new(
+        me: ServerId,
+        configured: BTreeMap<ServerId, Member>,
+        transport: Arc<dyn Transport>,
+        durable: Durable,
+    ) -> Self {
+        Self { me, configured: Arc::new(configured), transport, durable, silence: Arc::default() }
+    }
+
+    /// The members of the configuration, this server among them.
+    pub(crate) fn configured(&self) -> &BTreeMap<ServerId, Member> {
+        &self.configured
+    }
+
+    /// Where `id` is, whose place in the group is `seat`.
+    pub(crate) fn member(&self, id: ServerId, seat: &Seat) -> Member {
+        seat.member(self.configured.get(&id))
+    }
+
+    fn peer(&self, target: ServerId, seat: Option<&Seat>) -> Peer {
+        let at = seat.map(|seat| self.member(target, seat)).or_else(|| self.configured.get(&target).cloned());
+        Peer { target, at, network: self.clone() }
+    }
+
+    /// Hands commands to `leader`. `seat`, here and below, is its place in the group; without one the configuration
+    /// says where it is.
+    pub(crate) async fn forward(
+        &self,
+        leader: ServerId,
+        seat: Option<&Seat>,
+        asked: Propose,
+        limit: Duration,
+    ) -> Result<ProposeAnswer, CallError> {
+        self.peer(leader, seat).call(Call::Propose, &asked, limit).await
+    }
+
+    /// Asks what a server has.
+    pub(crate) async fn about(
+        &self,
+        target: ServerId,
+        seat: Option<&Seat>,
+        limit: Duration,
+    ) -> Result<About, CallError> {
+        self.peer(target, seat).call(Call::About, &Ask {}, limit).await
+    }
+
+    /// Asks `leader` to change the members.
+    pub(crate) async fn manage(
+        &self,
+        leader: ServerId,
+        seat: Option<&Seat>,
+        request: &Manage,
+        limit: Duration,
+    ) -> Result<ManageAnswer, CallError> {
+        self.peer(leader, seat).call(Call::Manage, request, limit).await
+    }
+
+    /// Sends a member an append.
+    pub(crate) async fn append(
+        &self,
+        target: ServerId,
+        seat: Option<&Seat>,
+        append: &Append,
+        limit: Duration,
+    ) -> Result<AppendAnswer, CallError> {
+        self.peer(target, seat).call(Call::Append, append, limit).await
+    }
+
+    /// Asks a member to stand for election.
+    pub(crate) async fn take_over(
+        &self,
+        target: ServerId,
+        seat: Option<&Seat>,
+        request: &TakeOver,
+        limit: Duration,
+    ) -> Result<TakeOverAnswer, CallError> {
+        self.peer(target, seat).call(Call::TakeOver, request, limit).await
     }
 }
 
 /// Another server.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
-    me: ServerId,
     target: ServerId,
-    known: Option<Member>,
-    transport: Arc<dyn Transport>,
-    durable: Durable,
+    at: Option<Member>,
+    network: Network,
 }
 
 impl Peer {
@@ -75,8 +154,10 @@ impl Peer {
         limit: Duration,
     ) -> Result<A, CallError> {
         let payload = encode(question).map_err(CallError::Encode)?;
-        let answer = self.transport.call(self.target, self.known.as_ref(), call, payload, limit).await?;
-        decode(&answer).map_err(CallError::Answer)
+        let transport = &self.network.transport;
+        let answer = transport.call(self.target, self.at.as_ref(), call, payload, limit).await;
+        self.network.silence.note(self.target, answer.as_ref().err().map(|error| error as _));
+        decode(&answer?).map_err(CallError::Answer)
     }
 
     /// A call of openraft's own. Everything but a timeout is `Unreachable`, so that openraft backs off: `Network`
@@ -87,14 +168,14 @@ impl Peer {
         action: RPCTypes,
         question: &Q,
         option: &RPCOption,
-    ) -> Result<A, RPCError<u64, Member, RaftError<u64, E>>> {
+    ) -> Result<A, RPCError<u64, Seat, RaftError<u64, E>>> {
         let answer: Result<Result<A, RaftError<u64, E>>, CallError> =
             self.call(call, question, option.hard_ttl()).await;
         match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(remote)) => Err(RPCError::RemoteError(RemoteError::new(self.target.0, remote))),
             Err(CallError::NoAnswer(NoAnswer::Timeout(timeout))) => {
-                let (id, target) = (self.me.0, self.target.0);
+                let (id, target) = (self.network.me.0, self.target.0);
                 Err(RPCError::Timeout(Timeout { action, id, target, timeout }))
             }
             Err(error) => Err(RPCError::Unreachable(Unreachable::new(&error))),
@@ -102,13 +183,13 @@ impl Peer {
     }
 }
 
-type Asked<A, E = openraft::error::Infallible> = Result<A, RPCError<u64, Member, RaftError<u64, E>>>;
+type Asked<A, E = openraft::error::Infallible> = Result<A, RPCError<u64, Seat, RaftError<u64, E>>>;
 
 impl RaftNetwork<TypeConfig> for Peer {
     /// A follower must not hear that something is committed before it is on the disk here.
     async fn append_entries(&mut self, rpc: Append, option: RPCOption) -> Asked<AppendEntriesResponse<u64>> {
         if let Some(committed) = rpc.leader_commit {
-            let durable = self.durable.until(committed.index).await;
+            let durable = self.network.durable.until(committed.index).await;
             durable.map_err(|error| RPCError::Unreachable(Unreachable::new(&error)))?;
         }
         self.ask(Call::Append, RPCTypes::AppendEntries, &rpc, &option).await
@@ -129,18 +210,6 @@ impl RaftNetwork<TypeConfig> for Peer {
     fn backoff(&self) -> Backoff {
         Backoff::new(std::iter::repeat(RETRY_UNREACHABLE))
     }
-}
-
-/// Hands commands to `leader`.
-pub(crate) async fn forward(
-    network: &Network,
-    leader: ServerId,
-    asked: Propose,
-    limit: Duration,
-) -> Result<ProposeAnswer, CallError> {
-    let (transport, durable) = (Arc::clone(&network.transport), network.durable.clone());
-    let peer = Peer { me: network.me, target: leader, known: None, transport, durable };
-    peer.call(Call::Propose, &asked, limit).await
 }
 
 // The answers' types, so that client and server cannot drift apart.

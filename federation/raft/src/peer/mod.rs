@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod listener;
 pub(crate) mod pool;
 pub(crate) mod server;
+pub(crate) mod silence;
 pub(crate) mod transport;
 pub(crate) mod wire;
 

@@ -1,13 +1,12 @@
 //! One connection to each other server, shared by replication, elections and forwarded writes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use federation_api::raft::RaftMessage;
 use federation_api::raft::raft_client::RaftClient;
-use federation_kit::exit::chain;
 use federation_kit::grpc::{Dial, connect_tls_with};
 use federation_model::{ServerId, TrustDomain};
 use federation_trust::authorize::Only;
@@ -17,7 +16,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use rustls::pki_types::ServerName;
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use super::MAX_PEER_MESSAGE_BYTES;
 use super::transport::{Call, NoAnswer, Transport};
@@ -35,26 +34,17 @@ pub(crate) struct Peers {
     clusterset: TrustDomain,
     identity: SharedIdentity,
     bundles: SharedBundles,
-    /// The configured addresses win over those in the replicated membership, which are as of the first start.
-    members: BTreeMap<ServerId, Member>,
     open: Mutex<BTreeMap<(ServerId, String), RaftClient<Channel>>>,
-    /// Servers whose last call brought no answer.
-    silent: Mutex<BTreeSet<ServerId>>,
 }
 
 impl Peers {
-    pub(crate) fn new(
-        clusterset: TrustDomain,
-        identity: SharedIdentity,
-        bundles: SharedBundles,
-        members: BTreeMap<ServerId, Member>,
-    ) -> Self {
-        Self { clusterset, identity, bundles, members, open: Mutex::default(), silent: Mutex::default() }
+    pub(crate) fn new(clusterset: TrustDomain, identity: SharedIdentity, bundles: SharedBundles) -> Self {
+        Self { clusterset, identity, bundles, open: Mutex::default() }
     }
 
-    /// A client of `target`; it dials when it is first used. `known` is its address in the replicated membership.
+    /// A client of `target`; it dials when it is first used.
     fn client(&self, target: ServerId, known: Option<&Member>) -> Result<RaftClient<Channel>, NoPeer> {
-        let member = self.members.get(&target).or(known).ok_or(NoPeer::Unknown(target))?;
+        let member = known.ok_or(NoPeer::Unknown(target))?;
         let key = (target, member.raft.clone());
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = open.get(&key) {
@@ -74,6 +64,8 @@ impl Peers {
         let client = RaftClient::new(connect_tls_with(DIAL, member.raft.as_str(), config, name))
             .max_decoding_message_size(MAX_PEER_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_PEER_MESSAGE_BYTES);
+        // Wherever else it was, it is not any more.
+        open.retain(|(server, _), _| *server != target);
         open.insert(key, client.clone());
         Ok(client)
     }
@@ -91,21 +83,9 @@ impl Peers {
         request.set_timeout(limit);
         match tokio::time::timeout(limit, send(client, call, request)).await {
             Ok(Ok(answer)) => Ok(answer.into_inner().payload),
+            Ok(Err(status)) if status.code() == Code::Unimplemented => Err(NoAnswer::Unknown),
             Ok(Err(status)) => Err(NoAnswer::Failed(Box::new(Refused(Box::new(status))))),
             Err(_) => Err(NoAnswer::Timeout(limit)),
-        }
-    }
-
-    /// Remembers whether `target` answered, and logs when that changes: a server that is down is called several times a
-    /// second.
-    fn note(&self, target: ServerId, problem: Option<&(dyn std::error::Error + 'static)>) {
-        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
-        match problem {
-            Some(problem) if silent.insert(target) => {
-                tracing::warn!(server = %target, error = %chain(problem), "server does not answer");
-            }
-            None if silent.remove(&target) => tracing::info!(server = %target, "server answers again"),
-            _ => {}
         }
     }
 }
@@ -119,12 +99,7 @@ impl Transport for Peers {
         payload: Vec<u8>,
         limit: Duration,
     ) -> BoxFuture<'a, Result<Vec<u8>, NoAnswer>> {
-        async move {
-            let answer = self.exchange(target, known, call, payload, limit).await;
-            self.note(target, answer.as_ref().err().map(|error| error as _));
-            answer
-        }
-        .boxed()
+        self.exchange(target, known, call, payload, limit).boxed()
     }
 }
 
@@ -138,6 +113,9 @@ async fn send(
         Call::Vote => client.vote(request).await,
         Call::Install => client.install_snapshot(request).await,
         Call::Propose => client.propose(request).await,
+        Call::About => client.about(request).await,
+        Call::Manage => client.manage(request).await,
+        Call::TakeOver => client.take_over(request).await,
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use federation_api::raft::RaftMessage;
 use federation_api::raft::raft_server::Raft as RaftRpc;
 use federation_kit::exit::chain;
+use federation_model::ServerId;
 use futures::future::join_all;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,11 +13,14 @@ use tonic::{Request, Response, Status};
 
 use super::transport::Call;
 use super::wire::{
-    Append, AppendAnswer, Ballot, BallotAnswer, Committed, Declined, Install, InstallAnswer, Propose,
+    Append, AppendAnswer, Ask, Ballot, BallotAnswer, Committed, Declined, Install, InstallAnswer, Manage,
+    ManageAnswer, Propose, TakeOver, TakeOverAnswer,
 };
+use crate::node::membership::Manager;
 use crate::node::propose::{ProposeError, Proposer, Route};
+use crate::node::standing::{Gate, Standing};
 use crate::store::codec::{CodecError, decode, encode};
-use crate::types::Raft;
+use crate::types::{Raft, Vote, node_id};
 
 /// How long a forwarded write may take here. The follower that forwards asks again after that.
 pub(crate) const FORWARD_LIMIT: Duration = Duration::from_secs(2);
@@ -24,8 +28,11 @@ pub(crate) const FORWARD_LIMIT: Duration = Duration::from_secs(2);
 /// The Raft port's service. Its callers were authenticated as servers of the clusterset by the handshake.
 #[derive(Clone)]
 pub(crate) struct RaftService {
+    pub(crate) me: ServerId,
     pub(crate) raft: Raft,
     pub(crate) proposer: Proposer,
+    pub(crate) gate: Gate,
+    pub(crate) manager: Manager,
 }
 
 /// Why a call is not answered.
@@ -35,6 +42,10 @@ pub(crate) enum Unanswered {
     Question(#[source] CodecError),
     #[error("answer cannot be encoded")]
     Answer(#[source] CodecError),
+    #[error("server {0} does not take part: {1}")]
+    Outside(ServerId, Standing),
+    #[error("raft has stopped")]
+    Stopped,
 }
 
 fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Unanswered> {
@@ -48,6 +59,11 @@ fn write<T: Serialize>(answer: &T) -> Result<Vec<u8>, Unanswered> {
 impl RaftService {
     /// Answers one call.
     pub(crate) async fn answer(&self, call: Call, payload: &[u8]) -> Result<Vec<u8>, Unanswered> {
+        if matches!(call, Call::Append | Call::Vote | Call::Install | Call::TakeOver) {
+            // A server that does not take part must neither vote nor acknowledge anything.
+            let admitted = self.gate.admitted().await;
+            admitted.map_err(|standing| Unanswered::Outside(self.me, standing))?;
+        }
         match call {
             Call::Append => {
                 let answer: AppendAnswer = self.raft.append_entries(read::<Append>(payload)?).await;
@@ -65,6 +81,15 @@ impl RaftService {
                 let answer = self.propose(read::<Propose>(payload)?).await;
                 write(&answer.map_err(|error| declined(&error)))
             }
+            Call::About => {
+                let Ask {} = read(payload)?;
+                write(&self.gate.about(&self.raft).await.ok_or(Unanswered::Stopped)?)
+            }
+            Call::Manage => {
+                let answer: ManageAnswer = self.manager.here(read::<Manage>(payload)?).await;
+                write(&answer)
+            }
+            Call::TakeOver => write(&self.take_over(read::<TakeOver>(payload)?.vote).await?),
         }
     }
 
@@ -80,6 +105,15 @@ impl RaftService {
         })
     }
 
+    async fn take_over(&self, vote: Vote) -> Result<TakeOverAnswer, Unanswered> {
+        let present = self.raft.metrics().borrow().vote;
+        if present > vote || vote.leader_id.node_id != node_id(self.me) {
+            return Ok(TakeOverAnswer::Late);
+        }
+        self.raft.trigger().elect().await.map_err(|_| Unanswered::Stopped)?;
+        Ok(TakeOverAnswer::Stands)
+    }
+
     async fn serve(
         &self,
         call: Call,
@@ -89,6 +123,8 @@ impl RaftService {
             Ok(payload) => Ok(Response::new(RaftMessage { payload })),
             Err(error @ Unanswered::Question(_)) => Err(Status::invalid_argument(chain(&error).to_string())),
             Err(error @ Unanswered::Answer(_)) => Err(Status::internal(chain(&error).to_string())),
+            Err(error @ Unanswered::Outside(..)) => Err(Status::failed_precondition(error.to_string())),
+            Err(error @ Unanswered::Stopped) => Err(Status::unavailable(error.to_string())),
         }
     }
 }
@@ -119,5 +155,17 @@ impl RaftRpc for RaftService {
 
     async fn propose(&self, request: Request<RaftMessage>) -> Result<Response<RaftMessage>, Status> {
         self.serve(Call::Propose, request).await
+    }
+
+    async fn about(&self, request: Request<RaftMessage>) -> Result<Response<RaftMessage>, Status> {
+        self.serve(Call::About, request).await
+    }
+
+    async fn manage(&self, request: Request<RaftMessage>) -> Result<Response<RaftMessage>, Status> {
+        self.serve(Call::Manage, request).await
+    }
+
+    async fn take_over(&self, request: Request<RaftMessage>) -> Result<Response<RaftMessage>, Status> {
+        self.serve(Call::TakeOver, request).await
     }
 }

@@ -20,12 +20,18 @@ pub enum Call {
     Install,
     /// To commit commands, as the leader.
     Propose,
+    /// What it has, and whom it knows as members.
+    About,
+    /// To change who the members are, or who leads, as the leader.
+    Manage,
+    /// To stand for election, since the leader has stepped down in its favour.
+    TakeOver,
 }
 
 /// Carries calls between servers. The real one is gRPC over mTLS; a simulation brings its own.
 pub trait Transport: Debug + Send + Sync {
-    /// Asks `target`, which the replicated membership knows as `known`, and waits for the answer for at most `limit`. A
-    /// call without an answer may have arrived, once or more often, or arrive yet.
+    /// Asks `target`, which is at `known`, and waits for the answer for at most `limit`. A call without an answer may have
+    /// arrived, once or more often, or arrive yet.
     fn call<'a>(
         &'a self,
         target: ServerId,
@@ -42,6 +48,9 @@ pub enum NoAnswer {
     /// It takes too long.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
+    /// The other side is of an earlier version, and does not know this call.
+    #[error("it does not know this call; upgrade it")]
+    Unknown,
     /// The other side cannot be reached, or refuses.
     #[error(transparent)]
     Failed(Box<dyn Error + Send + Sync>),

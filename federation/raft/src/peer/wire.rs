@@ -1,7 +1,9 @@
 //! What the payload of a `RaftMessage` holds, by call.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use federation_model::state::Outcome;
-use federation_model::{Command, Revision};
+use federation_model::{Command, Revision, ServerId};
 use openraft::error::{InstallSnapshotError, RaftError};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse,
@@ -10,7 +12,8 @@ use openraft::raft::{
 use serde::{Deserialize, Serialize};
 
 use crate::node::fair::Origin;
-use crate::types::TypeConfig;
+use crate::node::membership::{Managed, MembershipError};
+use crate::types::{LogId, Member, Seat, StoreId, TypeConfig, Vote};
 
 pub(crate) type Append = AppendEntriesRequest<TypeConfig>;
 pub(crate) type AppendAnswer = Result<AppendEntriesResponse<u64>, RaftError<u64>>;
@@ -19,6 +22,7 @@ pub(crate) type BallotAnswer = Result<VoteResponse<u64>, RaftError<u64>>;
 pub(crate) type Install = InstallSnapshotRequest<TypeConfig>;
 pub(crate) type InstallAnswer = Result<InstallSnapshotResponse<u64>, RaftError<u64, InstallSnapshotError>>;
 pub(crate) type ProposeAnswer = Result<Committed, Declined>;
+pub(crate) type ManageAnswer = Result<Managed, Unmanaged>;
 
 /// Commands that a follower hands to the leader.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +72,69 @@ pub(crate) enum Declined {
     Busy,
     /// The commands are larger than an entry may be.
     TooLarge,
+}
+
+/// Asks a server what it has. Answered by every server, also by one that does not take part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ask {}
+
+/// What a server has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct About {
+    /// Its data directory.
+    pub(crate) store: StoreId,
+    /// Whether it has neither a log nor a vote.
+    pub(crate) pristine: bool,
+    /// The servers with which it would found a group; none if it waits to be added to one.
+    pub(crate) founders: BTreeSet<ServerId>,
+    /// The entry that made the membership which it knows.
+    pub(crate) membership_at: Option<LogId>,
+    /// Everybody in that membership.
+    pub(crate) seats: BTreeMap<u64, Seat>,
+}
+
+/// What is asked of the leader about the members.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Manage {
+    Add {
+        id: ServerId,
+        member: Member,
+    },
+    /// With `only_check` it is only said whether it could be done.
+    Promote {
+        id: ServerId,
+        only_check: bool,
+    },
+    Remove {
+        id: ServerId,
+    },
+    Transfer {
+        to: Option<ServerId>,
+    },
+}
+
+/// Why the asked server did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Unmanaged {
+    /// It does not lead, or no longer.
+    NotLeader,
+    /// It leads, and will not.
+    Refused(MembershipError),
+}
+
+/// The leader has stepped down in favour of the server that it calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TakeOver {
+    /// The vote that the others have adopted: nobody's, but after the leader's.
+    pub(crate) vote: Vote,
+}
+
+/// Whether the called server stands for election.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum TakeOverAnswer {
+    Stands,
+    /// The vote is not of the present any more.
+    Late,
 }
 
 #[cfg(test)]

@@ -18,9 +18,10 @@ use super::error::StoreError;
 use super::flush::{Flusher, Reached};
 use super::identity::{FORMAT, Marker, StoreIdentity};
 use super::mark::{Mark, MarkFile};
-use crate::types::Vote;
+use crate::types::{StoreId, Vote};
 
 const META_IDENTITY: &str = "identity";
+const META_STORE: &str = "store";
 
 /// An open data directory. Cheap to clone; the engine's lock is held until the last clone is dropped.
 #[derive(Debug, Clone)]
@@ -87,6 +88,17 @@ impl Db {
             disk.write_marker(&Marker::text(identity)).map_err(marker("written"))?;
         }
         Ok(this)
+    }
+
+    /// The name of what is on this disk: `fresh`, if it has none yet.
+    pub(super) fn named(&self, fresh: StoreId) -> Result<StoreId, StoreError> {
+        if let Some(id) = self.get(META_STORE)? {
+            return Ok(id);
+        }
+        // On disk before anybody hears of it.
+        self.put(META_STORE, &fresh)?;
+        self.flush_now("writing its name")?;
+        Ok(fresh)
     }
 
     /// Bytes on disk.

@@ -16,7 +16,7 @@ use super::durable::Durable;
 use super::error::StoreError;
 use super::snapshot::{Body, SnapshotStore};
 use crate::types::{
-    Entry, LogId, Member, Outcomes, SnapshotMeta, StorageError, StoredMembership, TypeConfig, revision_of,
+    Entry, LogId, Outcomes, Seat, SnapshotMeta, StorageError, StoredMembership, TypeConfig, revision_of,
 };
 
 /// openraft's view of the catalogue.
@@ -71,7 +71,7 @@ fn snapshot(verb: ErrorVerb) -> impl FnOnce(StoreError) -> StorageError {
 impl RaftStateMachine<TypeConfig> for StateMachine {
     type SnapshotBuilder = SnapshotBuilder;
 
-    async fn applied_state(&mut self) -> Result<(Option<LogId>, Stored<u64, Member>), StorageError> {
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, Stored<u64, Seat>), StorageError> {
         Ok((self.last_applied, self.membership.clone()))
     }
 

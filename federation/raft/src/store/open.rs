@@ -17,12 +17,13 @@ use super::machine::StateMachine;
 use super::restore;
 use super::snapshot::SnapshotStore;
 use crate::metrics::Metrics;
-use crate::types::Member;
+use crate::types::{Member, StoreId};
 
 /// A store, open.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) db: Db,
+    pub(crate) id: StoreId,
     pub(crate) log: LogStore,
     pub(crate) machine: StateMachine,
     pub(crate) catalogue: Arc<Catalogue>,
@@ -49,7 +50,7 @@ pub(crate) async fn open(
         if let Some(backup) = backup {
             restore::begin(&dir, &db, backup, &members)?;
         }
-        read(db, &identity, ring)
+        read(db, &identity, StoreId(rand::random()), ring)
     })
     .await;
     // The engine panics over some damages. Nothing was served from it yet, and nothing will be.
@@ -58,21 +59,23 @@ pub(crate) async fn open(
     })
 }
 
-/// Opens or creates what is on `disk`, here and now.
+/// Opens or creates what is on `disk`, here and now. What has no name yet is called `fresh`.
 pub(crate) fn open_now(
     disk: &dyn Disk,
     identity: &StoreIdentity,
+    fresh: StoreId,
     ring: usize,
     flushes: Histogram,
 ) -> Result<Store, StoreError> {
-    read(Db::open(disk, identity, flushes)?, identity, ring)
+    read(Db::open(disk, identity, flushes)?, identity, fresh, ring)
 }
 
-fn read(db: Db, identity: &StoreIdentity, ring: usize) -> Result<Store, StoreError> {
+fn read(db: Db, identity: &StoreIdentity, fresh: StoreId, ring: usize) -> Result<Store, StoreError> {
+    let id = db.named(fresh)?;
     let log = LogStore::open(db.clone(), identity.server)?;
     let catalogue = Arc::new(Catalogue::new(ring));
     let snapshots = SnapshotStore::new(db.clone());
     let machine = StateMachine::load(Arc::clone(&catalogue), snapshots, db.durable(), log.purged()?)?;
     let replayed = log.last_at_open();
-    Ok(Store { db, log, machine, catalogue, replayed })
+    Ok(Store { db, id, log, machine, catalogue, replayed })
 }

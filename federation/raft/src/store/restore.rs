@@ -16,7 +16,7 @@ use super::db::Db;
 use super::error::StoreError;
 use super::log::{PURGED, VOTE};
 use super::snapshot::{Body, SnapshotStore};
-use crate::types::{LogId, Member, SnapshotMeta, StoredMembership, Vote, node_id};
+use crate::types::{LogId, Member, Seat, SnapshotMeta, StoredMembership, Vote, node_id};
 
 /// The name that the file has once the server has begun with it.
 const DONE: &str = "restored.backup";
@@ -59,8 +59,8 @@ pub(super) fn begin(
     }
 
     let voters = members.keys().map(|id| node_id(*id)).collect();
-    let nodes: BTreeMap<u64, Member> =
-        members.iter().map(|(id, member)| (node_id(*id), member.clone())).collect();
+    let nodes: BTreeMap<u64, Seat> =
+        members.iter().map(|(id, member)| (node_id(*id), Seat::founding(member.clone(), None))).collect();
     let meta = SnapshotMeta {
         last_log_id: Some(last),
         last_membership: StoredMembership::new(Some(last), Membership::new(vec![voters], nodes)),

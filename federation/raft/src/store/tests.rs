@@ -20,7 +20,7 @@ use super::log::LogStore;
 use super::machine::StateMachine;
 use super::snapshot::SnapshotStore;
 use crate::metrics::Metrics;
-use crate::types::{Entry, LogId, Member, StorageError, TypeConfig, Vote};
+use crate::types::{Entry, LogId, Seat, StorageError, TypeConfig, Vote};
 
 fn identity() -> StoreIdentity {
     StoreIdentity { clusterset: "lab".parse().unwrap(), server: ServerId(1) }
@@ -57,7 +57,7 @@ fn entry(index: u64) -> Entry {
 }
 
 fn membership() -> Entry {
-    let nodes = std::collections::BTreeMap::from([(1, Member::default())]);
+    let nodes = std::collections::BTreeMap::from([(1, Seat::default())]);
     let membership = Membership::new(vec![[1].into()], nodes);
     Entry { log_id: log_id(0), payload: EntryPayload::Membership(membership) }
 }

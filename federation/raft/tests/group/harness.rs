@@ -1,6 +1,6 @@
 //! Servers of one test: their certificates, addresses and data directories.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,7 +31,10 @@ pub(crate) struct Group {
     clusterset: TrustDomain,
     authority: Authority,
     bundles: SharedBundles,
+    /// Everybody who was ever started, where they were last.
     members: BTreeMap<ServerId, Member>,
+    /// The servers that found the group; the others join.
+    founders: BTreeSet<ServerId>,
     nodes: BTreeMap<ServerId, Node>,
     dir: tempfile::TempDir,
     timing: Timing,
@@ -101,6 +104,7 @@ impl Group {
             authority,
             bundles: SharedBundles::new(set),
             members: BTreeMap::new(),
+            founders: (1..=servers).map(ServerId).collect(),
             nodes: BTreeMap::new(),
             dir: tempfile::tempdir().unwrap(),
             timing,
@@ -108,10 +112,7 @@ impl Group {
         };
         let mut listeners = Vec::new();
         for id in (1..=servers).map(ServerId) {
-            let listener = group.bind(id, "127.0.0.1:0".parse().unwrap()).await;
-            let raft = listener.local_addr().to_string();
-            group.members.insert(id, Member { api: format!("api-{id}:1"), raft });
-            listeners.push((id, listener));
+            listeners.push((id, group.listen(id).await));
         }
         for (id, listener) in listeners {
             if let Some(backup) = backup {
@@ -122,6 +123,46 @@ impl Group {
             group.nodes.insert(id, node);
         }
         group
+    }
+
+    /// Founders that are bound, and not started.
+    pub(crate) async fn bound(servers: u64) -> (Self, Vec<(ServerId, PeerListener)>) {
+        let mut group = Self::with_snapshots_every(0, Timing::default().snapshot_every).await;
+        group.founders = (1..=servers).map(ServerId).collect();
+        let mut listeners = Vec::new();
+        for id in group.founders.clone() {
+            listeners.push((id, group.listen(id).await));
+        }
+        (group, listeners)
+    }
+
+    pub(crate) async fn start_bound(&mut self, id: ServerId, listener: PeerListener) {
+        let node = self.node_on(id, id, listener).await.unwrap();
+        self.nodes.insert(id, node);
+    }
+
+    /// Starts an empty server that waits to be added, at an address of its own.
+    pub(crate) async fn join_one(&mut self, id: ServerId) -> Member {
+        self.founders.remove(&id);
+        let listener = self.listen(id).await;
+        self.start_bound(id, listener).await;
+        self.members[&id].clone()
+    }
+
+    async fn listen(&mut self, id: ServerId) -> PeerListener {
+        let listener = self.bind(id, "127.0.0.1:0".parse().unwrap()).await;
+        let raft = listener.local_addr().to_string();
+        self.members.insert(id, Member { api: format!("api-{id}:1"), raft });
+        listener
+    }
+
+    /// Empties the data directory of a server that is stopped.
+    pub(crate) fn lose_data(&self, id: ServerId) {
+        std::fs::remove_dir_all(self.data_dir(id)).unwrap();
+    }
+
+    pub(crate) fn nodes(&self) -> Vec<Node> {
+        self.nodes.values().cloned().collect()
     }
 
     pub(crate) fn ids(&self) -> Vec<ServerId> {
@@ -171,13 +212,16 @@ impl Group {
         claims: ServerId,
         listener: PeerListener,
     ) -> Result<Node, StartError> {
+        let joins = !self.founders.contains(&id);
         let mut members = self.members.clone();
+        members.retain(|id, _| joins || self.founders.contains(id));
         members.entry(claims).or_default();
         Node::start(NodeConfig {
             id: claims,
             clusterset: self.clusterset.clone(),
             data_dir: self.data_dir(id),
             members,
+            join: joins,
             identity: identity(&self.authority, &infra::server_id(&self.clusterset, claims)),
             bundles: self.bundles.clone(),
             listener,

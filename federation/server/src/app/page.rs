@@ -39,8 +39,11 @@ pub(super) fn status(context: &Context) -> Value {
         };
         state.clusters().map(one).collect()
     });
+    let standing = context.node.standing().borrow().clone();
     json!({
         "server": context.node.id(),
+        "standing": standing.word(),
+        "standing_means": standing.to_string(),
         "clusterset": context.trust.clusterset(),
         "version": federation_kit::build_info::version().to_string(),
         "leader": status.leadership.leader,

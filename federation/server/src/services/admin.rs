@@ -10,7 +10,7 @@ use federation_raft::MemberRole;
 use federation_trust::JoinTokenText;
 use tonic::{Code, Request, Response, Status};
 
-use super::{Answers, Context, audit, backup};
+use super::{Answers, Context, audit, backup, members};
 use crate::authz;
 
 /// Life of a join token whose maker says nothing.
@@ -91,6 +91,38 @@ impl Admin for AdminService {
         };
         let members = self.0.node.status().members.into_iter().map(member).collect();
         Ok(Response::new(wire::MembersResponse { members }))
+    }
+
+    async fn add_member(
+        &self,
+        request: Request<wire::AddMemberRequest>,
+    ) -> Result<Response<wire::MembersChanged>, Status> {
+        let operator = self.operator(&request)?;
+        members::add(&self.0, &operator, request.into_inner()).await
+    }
+
+    async fn promote_member(
+        &self,
+        request: Request<wire::PromoteMemberRequest>,
+    ) -> Result<Response<wire::MembersChanged>, Status> {
+        let operator = self.operator(&request)?;
+        members::promote(&self.0, &operator, request.get_ref()).await
+    }
+
+    async fn remove_member(
+        &self,
+        request: Request<wire::RemoveMemberRequest>,
+    ) -> Result<Response<wire::MembersChanged>, Status> {
+        let operator = self.operator(&request)?;
+        members::remove(&self.0, &operator, request.get_ref()).await
+    }
+
+    async fn transfer_leadership(
+        &self,
+        request: Request<wire::TransferLeadershipRequest>,
+    ) -> Result<Response<wire::MembersChanged>, Status> {
+        let operator = self.operator(&request)?;
+        members::transfer(&self.0, &operator, request.get_ref()).await
     }
 
     async fn create_token(

@@ -46,7 +46,7 @@ pub(super) async fn join(
         chain,
         bundle: Some(context.trust.bundle().into()),
         clusterset: context.trust.clusterset().to_string(),
-        servers: context.servers.clone(),
+        servers: context.servers()?,
     })
 }
 

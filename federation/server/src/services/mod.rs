@@ -4,6 +4,7 @@ mod admin;
 mod audit;
 mod backup;
 mod join;
+mod members;
 mod publish;
 mod renew;
 mod report;
@@ -52,8 +53,8 @@ pub struct Context {
     pub memory: Memory,
     /// What agents last reported.
     pub reports: Reports,
-    /// Where agents should dial.
-    pub servers: Vec<String>,
+    /// Where agents should dial, if that is configured.
+    pub advertised: Option<Vec<String>>,
     /// Streams end when it begins, so that agents move to another server.
     pub drain: DrainObserver,
     joins: Semaphore,
@@ -66,7 +67,7 @@ impl Context {
         node: Node,
         trust: Arc<Trust>,
         metrics: Metrics,
-        servers: Vec<String>,
+        advertised: Option<Vec<String>>,
         limits: Limits,
         drain: DrainObserver,
     ) -> Self {
@@ -76,7 +77,31 @@ impl Context {
         let memory = Memory::new(limits.memory_bytes, metrics.resident.clone(), pressure);
         let (reports, joins) = (Reports::default(), Semaphore::new(MAX_JOINS));
         let started = Instant::now();
-        Self { node, trust, metrics, limits, streams, rates, memory, reports, servers, drain, joins, started }
+        Self {
+            node,
+            trust,
+            metrics,
+            limits,
+            streams,
+            rates,
+            memory,
+            reports,
+            advertised,
+            drain,
+            joins,
+            started,
+        }
+    }
+
+    /// Where agents should dial: as configured, else wherever the members are now. A server that does not take part
+    /// knows of none.
+    fn servers(&self) -> Result<Vec<String>, Status> {
+        let members = || self.node.status().members.into_iter().map(|member| member.member.api).collect();
+        let servers: Vec<String> = self.advertised.clone().unwrap_or_else(members);
+        if servers.is_empty() {
+            return Err(self.refused(Code::Unavailable, "not_a_member", "this server does not take part"));
+        }
+        Ok(servers)
     }
 
     /// The calling agent's cluster, and its right to one more stream. Memory holds back no proof of life: a cluster whose

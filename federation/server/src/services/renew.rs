@@ -21,6 +21,6 @@ pub(super) fn renew(
     Ok(wire::RenewResponse {
         chain,
         bundle: Some(context.trust.bundle().into()),
-        servers: context.servers.clone(),
+        servers: context.servers()?,
     })
 }

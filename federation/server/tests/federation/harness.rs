@@ -63,6 +63,7 @@ fn config(id: ServerId, dir: &Path) -> Config {
         ca: CaFiles { cert: dir.join("ca.pem"), key: dir.join("ca.key") },
         members: Vec::new(),
         vips: VipConfig { v4: "127.240.0.0/16".parse().unwrap(), ..VipConfig::default() },
+        join: false,
         advertise_servers: None,
         limits: Limits::default(),
         timing: Timing::default(),

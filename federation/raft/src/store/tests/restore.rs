@@ -7,6 +7,7 @@ use federation_model::backup::RESTORE_FILE;
 
 use super::*;
 use crate::store::open;
+use crate::types::Member;
 
 fn backup_of(clusterset: &str) -> Vec<u8> {
     let catalogue = Catalogue::new(1);
@@ -37,7 +38,7 @@ async fn an_empty_directory_begins_with_the_backup_and_the_members_of_now() {
         let mut store = start(dir.path()).await.unwrap();
         let (applied, membership) = store.machine.applied_state().await.unwrap();
         assert_eq!(membership.voter_ids().collect::<Vec<_>>(), [1, 2, 3]);
-        assert_eq!(membership.membership().get_node(&2).unwrap().api, "new-2:1");
+        assert_eq!(membership.membership().get_node(&2).unwrap().member(None).api, "new-2:1");
         let log = store.log.get_log_state().await.unwrap();
         assert_eq!((log.last_log_id, log.last_purged_log_id), (applied, applied));
         let (tokens, revision, last) = store.catalogue.read(|state, _| {
