@@ -13,3 +13,4 @@ mod rolling_restart;
 mod second_agent;
 mod torture;
 mod tour;
+mod walk;
