@@ -29,6 +29,8 @@ fn generate(out: &Path) -> anyhow::Result<()> {
         .out_dir(out)
         // Equal messages must have equal encodings, which a hash map's order would break.
         .btree_map(".")
+        // Shared, not copied: what is watched.
+        .bytes(".isthmus.federation.v1.WatchResponse")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

@@ -77,4 +77,9 @@ impl Lease {
     pub fn is_held(&self) -> bool {
         matches!(self, Self::Held { .. })
     }
+
+    /// Whether it is held, and ends within `millis` from `now` unless it is renewed.
+    pub fn ends_within(&self, millis: u64, now: UnixMillis) -> bool {
+        matches!(self, Self::Held { until, .. } if *until <= now.plus(millis))
+    }
 }

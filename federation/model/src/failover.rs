@@ -1,7 +1,6 @@
 //! In which order the exporters of one port are tried, as seen from one cluster. Pure, and the same everywhere: the
 //! agents' plans and `isthmus explain` both ask this.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU16;
 
@@ -11,6 +10,7 @@ use crate::cluster::{Cluster, Lease};
 use crate::export::{Export, Protocol};
 use crate::ids::{ClusterId, Region, ServiceId, UnixMillis};
 use crate::import::{Import, ImportPort};
+use crate::shared_map::SharedMap;
 use crate::view::FederationView;
 
 /// One exporter's place.
@@ -98,15 +98,16 @@ impl fmt::Display for Why {
 /// TCP and UDP have the same number, TCP is meant, since gateways carry nothing else.
 pub fn rank(from: &ClusterId, view: &FederationView, service: &ServiceId, port: NonZeroU16) -> Vec<Ranked> {
     let Some(exports) = view.exports.get(service) else { return Vec::new() };
-    let Some(import) = Import::merge(exports.values()) else { return Vec::new() };
+    let exports = || exports.values().map(AsRef::as_ref);
+    let Some(import) = Import::merge(exports()) else { return Vec::new() };
     let Some(served) = import_port(&import, port) else { return Vec::new() };
-    rank_port(from, &view.clusters, exports.values(), served)
+    rank_port(from, &view.clusters, exports(), served)
 }
 
 /// The same for a port of an import that is merged already, from `exports`.
 pub fn rank_port<'a>(
     from: &ClusterId,
-    clusters: &BTreeMap<ClusterId, Cluster>,
+    clusters: &SharedMap<ClusterId, Cluster>,
     exports: impl IntoIterator<Item = &'a Export>,
     served: &ImportPort,
 ) -> Vec<Ranked> {

@@ -286,6 +286,11 @@ number_id!(
     Revision
 );
 number_id!(
+    /// A life of the federation: a later one has a higher number. Revisions are counted anew where a federation is founded
+    /// anew; the pair (incarnation, revision) only grows. Zero is that of federations from before there were incarnations.
+    Incarnation
+);
+number_id!(
     /// An exporter's own counter of one export; a lower one never overwrites a higher one.
     Generation
 );

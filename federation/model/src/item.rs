@@ -1,5 +1,7 @@
 //! What a cluster sees of the catalogue, piece by piece: the unit of a watch.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::Bundle;
@@ -32,7 +34,7 @@ pub enum Item {
     /// A service's VIP.
     Vip(ServiceId, Vip),
     /// An export.
-    Export(Box<Export>),
+    Export(Arc<Export>),
 }
 
 impl Item {

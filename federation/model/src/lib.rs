@@ -9,7 +9,7 @@
 //! Reading order: [`ids`], [`trust_domain`] and [`spiffe_id`] → the nouns [`cluster`], [`export`], [`endpoint`], [`ip_family`], [`bundle`], [`vip`],
 //! [`token`], [`session`] → [`command`] and [`rejection`] → [`state`], with [`audit`] and [`backup`] → [`item`] and [`view`] (what one cluster sees) →
 //! [`import`] and [`failover`] (what it makes of that) → [`data_plane`] (what its proxies do about it). [`ascending`] is
-//! how sorted maps are read side by side.
+//! how sorted maps are read side by side, [`shared_map`] how many versions of one live at the same time.
 //!
 //! Tests: beside each module; laws that must hold after any sequence of commands are in [`state::invariants`] and are
 //! exercised by the property test in `tests/apply_laws.rs`.
@@ -30,6 +30,7 @@ pub mod ip_family;
 pub mod item;
 pub mod rejection;
 pub mod session;
+pub mod shared_map;
 pub mod spiffe_id;
 pub mod state;
 pub mod token;
@@ -45,14 +46,15 @@ pub use command::{Batch, Command};
 pub use endpoint::Endpoint;
 pub use export::{Export, ExportKind, ExportScope, MtlsMode, ServicePort};
 pub use ids::{
-    ClusterId, Generation, InstanceId, Namespace, NetworkId, PortName, Region, Revision, ServerId, ServiceId,
-    ServiceName, SessionNumber, StreamId, UnixMillis, Zone,
+    ClusterId, Generation, Incarnation, InstanceId, Namespace, NetworkId, PortName, Region, Revision,
+    ServerId, ServiceId, ServiceName, SessionNumber, StreamId, UnixMillis, Zone,
 };
 pub use import::{Import, ImportPort};
 pub use ip_family::IpFamily;
 pub use item::{Item, ItemKey};
 pub use rejection::Rejection;
 pub use session::Session;
+pub use shared_map::SharedMap;
 pub use spiffe_id::SpiffeId;
 pub use state::State;
 pub use token::{JoinToken, TokenHash};

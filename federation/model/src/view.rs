@@ -8,28 +8,32 @@ use serde::{Deserialize, Serialize};
 use crate::bundle::Bundle;
 use crate::cluster::Cluster;
 use crate::export::Export;
-use crate::ids::{ClusterId, Revision, ServiceId};
+use crate::ids::{ClusterId, Incarnation, Revision, ServiceId};
 use crate::item::{Item, ItemKey};
+use crate::shared_map::SharedMap;
 use crate::trust_domain::TrustDomain;
 use crate::vip::Vip;
 
-/// Everything that one cluster may see, at one revision.
+/// Everything that one cluster may see, at one revision. A view that follows another shares with it what did not change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FederationView {
     /// The revision up to which this view is complete.
     pub revision: Revision,
+    /// The life of the federation that it is of.
+    #[serde(default)]
+    pub incarnation: Incarnation,
     /// Clusters.
-    pub clusters: BTreeMap<ClusterId, Cluster>,
+    pub clusters: SharedMap<ClusterId, Cluster>,
     /// Bundles by the domain that they may sign for.
-    pub bundles: BTreeMap<TrustDomain, Bundle>,
+    pub bundles: SharedMap<TrustDomain, Bundle>,
     /// VIPs.
-    pub vips: BTreeMap<ServiceId, Vip>,
-    /// Exports by service. A view that follows another shares what did not change with it.
-    pub exports: BTreeMap<ServiceId, Arc<Exporters>>,
+    pub vips: SharedMap<ServiceId, Vip>,
+    /// Exports by service.
+    pub exports: SharedMap<ServiceId, Arc<Exporters>>,
 }
 
 /// The exports of one service, by exporter.
-pub type Exporters = BTreeMap<ClusterId, Export>;
+pub type Exporters = BTreeMap<ClusterId, Arc<Export>>;
 
 impl FederationView {
     /// Adds or replaces one piece.
@@ -45,8 +49,8 @@ impl FederationView {
                 self.vips.insert(service, vip);
             }
             Item::Export(export) => {
-                let exporters = self.exports.entry(export.service.clone()).or_default();
-                Arc::make_mut(exporters).insert(export.cluster.clone(), *export);
+                let exporters = self.exports.get_or_insert_with(&export.service, Arc::default);
+                Arc::make_mut(exporters).insert(export.cluster.clone(), export);
             }
         }
     }

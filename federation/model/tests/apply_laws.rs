@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use federation_model::bundle::AuthorityDer;
 use federation_model::command::Registration;
@@ -275,7 +276,7 @@ fn without_renewals(item: Item) -> Item {
             Item::Cluster(cluster)
         }
         Item::Export(mut export) => {
-            export.generation = Generation(0);
+            Arc::make_mut(&mut export).generation = Generation(0);
             Item::Export(export)
         }
         other => other,

@@ -26,7 +26,7 @@ use prometheus_client::registry::Registry;
 use tonic::transport::Server;
 
 use crate::config::Config;
-use crate::metrics::{Metrics, NodeCollector};
+use crate::metrics::{Metrics, NodeCollector, WatchCollector};
 use crate::services::{AdminService, Context, FederationService};
 use crate::trust::Trust;
 
@@ -130,11 +130,13 @@ impl App {
         })
         .await
         .map_err(start_failure)?;
-        registry.register_collector(Box::new(NodeCollector(node.clone())));
         let drain = process.drain.clone().into_observer();
         let advertised = config.advertise_servers.clone();
         let context = Context::new(node, trust, metrics, advertised, config.limits, drain);
         let context = Arc::new(context);
+        registry.register_collector(Box::new(NodeCollector(context.node.clone())));
+        let lags = Arc::clone(&context.watch.lags);
+        registry.register_collector(Box::new(WatchCollector(context.node.clone(), lags)));
         let shown = Arc::clone(&context);
         let http =
             http.metrics(registry).config(config.shown()).json("/status", move || page::status(&shown));

@@ -1,17 +1,25 @@
-//! What a server counts. No label's value comes from a peer.
+//! What a server counts. A label's value is a closed word, or the id of a registered cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use federation_kit::grpc::HandshakeMetrics;
+use federation_model::Cluster;
 use federation_raft::{Node, Standing};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::services::{Lag, Lags};
+
+/// A lease that ends so soon was not renewed for two of an agent's reports, in milliseconds.
+const LATE_MILLIS: u64 = 4_000;
 
 /// Counters of the services. Clones count together.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +31,8 @@ pub struct Metrics {
     pub watchers: Gauge,
     /// Open publish streams.
     pub publishers: Gauge,
+    /// Bytes of messages handed to the transport for watchers, with gRPC's framing.
+    pub watch_sent: Counter,
     /// Changes asked for by agents and operators, committed or rejected.
     pub commands: Counter,
     /// Memory in use, in bytes.
@@ -48,6 +58,8 @@ impl Metrics {
         ours.register("refused", "Calls and changes refused, by reason", metrics.refused.clone());
         ours.register("watchers", "Open watch streams", metrics.watchers.clone());
         ours.register("publishers", "Open publish streams", metrics.publishers.clone());
+        let sent = "Messages sent to watchers, with the framing of gRPC";
+        ours.register_with_unit("watch_sent", sent, Unit::Bytes, metrics.watch_sent.clone());
         ours.register("commands", "Changes asked for by agents and operators", metrics.commands.clone());
         ours.register_with_unit("resident_memory", "Memory in use", Unit::Bytes, metrics.resident.clone());
         let pressure = metrics.memory_pressure.clone();
@@ -85,9 +97,12 @@ impl Collector for NodeCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let status = self.0.status();
         let gauge = |number: u64| ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX));
-        let (clusters, alive, exports) = self.0.read(|state, _| {
-            let alive = state.clusters().filter(|cluster| cluster.lease.is_held()).count();
-            (state.clusters().count(), alive, state.exports().count())
+        let now = self.0.last_batch_at();
+        let (clusters, alive, ending, exports) = self.0.read(|state, _| {
+            let held = |cluster: &&Cluster| cluster.lease.is_held();
+            let ends = |cluster: &&Cluster| cluster.lease.ends_within(LATE_MILLIS, now);
+            let count = |filter: &dyn Fn(&&Cluster) -> bool| state.clusters().filter(filter).count();
+            (state.clusters().count(), count(&held), count(&ends), state.exports().count())
         });
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let takes_part = *self.0.standing().borrow() == Standing::Member;
@@ -109,6 +124,7 @@ impl Collector for NodeCollector {
             ("isthmus_raft_snapshot_index", "Last entry in the snapshot", status.snapshot_index),
             ("isthmus_clusters", "Registered clusters", count(clusters)),
             ("isthmus_clusters_alive", "Registered clusters whose lease is held", count(alive)),
+            ("isthmus_leases_ending", "Held leases of clusters whose last renewal is late", count(ending)),
             ("isthmus_exports", "Exports in the catalogue", count(exports)),
         ];
         for (name, help, number) in figures {
@@ -118,5 +134,32 @@ impl Collector for NodeCollector {
         let disk = gauge(status.disk_bytes);
         let (name, help) = ("isthmus_raft_disk", "Size of log and snapshot on disk");
         disk.encode(encoder.encode_descriptor(name, help, Some(&Unit::Bytes), disk.metric_type())?)
+    }
+}
+
+/// How far watchers are behind, by cluster: registered ones only.
+#[derive(Debug)]
+pub struct WatchCollector(pub Node, pub Arc<Lags>);
+
+impl Collector for WatchCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let now = self.0.last_batch_at();
+        let lags = self.0.read(|state, changes| self.1.now(state, changes, now));
+        let queue: fn(&Lag) -> f64 = |lag| lag.queue as f64;
+        let figures = [
+            ("isthmus_watch_queue", "Changes that a cluster's watch was not shown yet", None, queue),
+            ("isthmus_watch_lag_revisions", "Revisions that it is behind", None, |lag| lag.revisions as f64),
+            ("isthmus_watch_lag", "Age of the oldest of those changes", Some(&Unit::Seconds), |lag| {
+                Duration::from_millis(lag.millis).as_secs_f64()
+            }),
+        ];
+        for (name, help, unit, figure) in figures {
+            let mut family = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+            for (cluster, lag) in &lags {
+                ConstGauge::new(figure(lag))
+                    .encode(family.encode_family(&[("cluster", cluster.as_str())])?)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -16,7 +16,7 @@ use federation_api::federation::admin_client::AdminClient;
 use federation_api::federation::publish_request::Message as Ask;
 use federation_api::federation::publish_response::Message as Answer;
 use federation_kit::testing::eventually;
-use federation_model::{Bundle, Export, FederationView, Revision};
+use federation_model::{Bundle, Export, FederationView, Incarnation, Revision};
 use federation_trust::{Authority, JoinTokenText, PrivateKey, SharedIdentity, infra};
 use harness::{Federation, LONG, export, hello, instance, join_request, joined, service};
 use streams::{Publisher, Watcher};
@@ -130,17 +130,43 @@ async fn a_watch_resumes_at_another_server_without_a_snapshot() {
     drop(first);
 
     let revision = east.commit(Ask::Put(export("b", 1, &[]))).await;
-    let mut second = Watcher::open(federation.agent(2, "west"), kept).await.unwrap();
+    let mut second = Watcher::open(federation.agent(2, "west"), kept.clone()).await.unwrap();
     second.reach(revision).await;
     assert_eq!(second.snapshots, 0);
     assert_eq!(second.exports().keys().collect::<Vec<_>>(), ["a", "b"]);
     assert!(second.named.iter().all(|key| !format!("{key:?}").contains("\"a\"")), "{:?}", second.named);
 
-    // A revision that this federation never reached: everything is sent anew.
-    let foreign = FederationView { revision: Revision(u64::MAX), ..FederationView::default() };
-    let mut third = Watcher::open(federation.agent(2, "west"), foreign).await.unwrap();
-    third.step().await.unwrap();
-    assert_eq!((third.snapshots, third.exports().len()), (1, 2));
+    federation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_is_not_taken_back_in_time() {
+    let federation = Federation::start().await;
+    let mut east = Publisher::open(federation.agent(0, "east")).await.unwrap();
+    east.commit(Ask::Hello(hello("east", '1'))).await;
+    let revision = east.commit(Ask::Put(export("a", 1, &[]))).await;
+    let mut first = Watcher::open(federation.agent(1, "west"), FederationView::default()).await.unwrap();
+    first.reach(revision).await;
+    let kept = first.view.clone();
+    assert!(kept.incarnation > Incarnation(0));
+
+    let earlier = Incarnation(kept.incarnation.0 - 1);
+    let later = Incarnation(kept.incarnation.0 + 1);
+    // Further than this server is, in this life or in a later one: it waits, and then says so.
+    for (incarnation, revision) in [(kept.incarnation, Revision(u64::MAX)), (later, Revision(1))] {
+        let ahead = FederationView { incarnation, revision, ..kept.clone() };
+        let mut watcher = Watcher::open(federation.agent(2, "west"), ahead).await.unwrap();
+        let behind = watcher.step().await.unwrap_err();
+        assert_eq!((behind.code(), reason(&behind)), (Code::Unavailable, "behind"));
+    }
+    // Of an earlier life: everything is sent anew, whatever its revision was.
+    for revision in [Revision(1), Revision(u64::MAX)] {
+        let foreign = FederationView { incarnation: earlier, revision, ..FederationView::default() };
+        let mut watcher = Watcher::open(federation.agent(2, "west"), foreign).await.unwrap();
+        watcher.step().await.unwrap();
+        assert_eq!((watcher.snapshots, watcher.exports().len()), (1, 1));
+        assert_eq!(watcher.view.incarnation, kept.incarnation);
+    }
     federation.stop().await;
 }
 
@@ -416,10 +442,22 @@ async fn operators_see_the_federation() {
     };
     assert_eq!(page("/livez").await.0, 200);
     assert_eq!(page("/readyz").await.0, 200);
+    let mut watcher =
+        Watcher::open(federation.agent(follower, "east"), FederationView::default()).await.unwrap();
+    watcher.reach(revision).await;
     let (_, metrics) = page("/metrics").await;
-    for name in
-        ["isthmus_raft_term ", "isthmus_raft_disk_bytes ", "isthmus_exports 1", "isthmus_publishers 1"]
-    {
+    for name in [
+        "isthmus_raft_term ",
+        "isthmus_raft_disk_bytes ",
+        "isthmus_exports 1",
+        "isthmus_publishers 1",
+        "isthmus_raft_apply_seconds_count ",
+        "isthmus_raft_snapshot_timestamp_seconds ",
+        "isthmus_leases_ending 0",
+        "isthmus_watch_sent_bytes_total ",
+        "isthmus_watch_queue{cluster=\"east\"} 0",
+        "isthmus_watch_lag_seconds{cluster=\"east\"} 0",
+    ] {
         assert!(metrics.contains(name), "{name} is missing:\n{metrics}");
     }
     let (_, status) = page("/status").await;

@@ -1,12 +1,12 @@
 //! One service as it counts for this cluster: only what it may see, and its own offer as it is now.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use federation_model::ascending::Ascending;
 use federation_model::{
-    Cluster, ClusterId, Export, ExportKind, Exporters, FederationView, Import, ServiceId, TrustDomain, Vip,
+    Cluster, ClusterId, Export, ExportKind, Exporters, FederationView, Import, ServiceId, SharedMap,
+    TrustDomain, Vip,
 };
 
 use super::PlanConfig;
@@ -19,7 +19,7 @@ pub(super) struct Surroundings {
     pub(super) cluster: ClusterId,
     pub(super) trust_domain: TrustDomain,
     pub(super) vip_view: VipView,
-    pub(super) clusters: BTreeMap<ClusterId, Cluster>,
+    pub(super) clusters: SharedMap<ClusterId, Cluster>,
 }
 
 impl Surroundings {
@@ -82,7 +82,7 @@ impl<'a> Service<'a> {
             let (first_seen, generation) = (export.first_seen, export.generation);
             Some(Cow::Owned(Export { first_seen, generation, ..offered }))
         };
-        let exports: Vec<_> = given.exporters.values().filter_map(counts).collect();
+        let exports: Vec<_> = given.exporters.values().map(AsRef::as_ref).filter_map(counts).collect();
         let import = Import::merge(exports.iter().map(AsRef::as_ref))?;
         Some(Self { id, import, exports, own, vip: given.vip.as_ref() })
     }

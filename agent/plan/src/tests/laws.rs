@@ -102,8 +102,8 @@ pub(super) fn world(offers: &[Offer], known: &[bool], alive: &[bool]) -> (Federa
         let export = export(offer);
         let own = offer.cluster == 0;
         if !own || offer.accepted {
-            let exporters = view.exports.entry(export.service.clone()).or_default();
-            Arc::make_mut(exporters).insert(export.cluster.clone(), export.clone());
+            let exporters = view.exports.get_or_insert_with(&export.service, Arc::default);
+            Arc::make_mut(exporters).insert(export.cluster.clone(), Arc::new(export.clone()));
         }
         if own && offer.offered {
             let backend = |(index, port): (u32, &ServicePort)| Backend {
@@ -143,7 +143,7 @@ proptest! {
             if cluster == me {
                 return local.exports.get(service).map(|own| own.export.as_ref().clone());
             }
-            export.visible_to(me).then(|| export.clone())
+            export.visible_to(me).then(|| Export::clone(export))
         };
         for id in desired.dns.services.keys() {
             prop_assert!(view.exports[id].keys().any(|c| counts(id, c).is_some()), "{} is not exported", id);
@@ -191,8 +191,8 @@ proptest! {
         let (view, local) = world(&offers, &[true; 4], &alive);
         let config = world::config("east");
         let mut reversed_view = view.clone();
-        for cluster in reversed_view.clusters.values_mut() {
-            cluster.gateways.reverse();
+        for id in view.clusters.keys() {
+            reversed_view.clusters.get_mut(id).unwrap().gateways.reverse();
         }
         let mut reversed_local = local.clone();
         for own in reversed_local.exports.values_mut() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::derive::Deriver;
 use crate::mcs::CatalogueBuilder;
 use crate::{LocalObjects, LocalView, PlanConfig, Planner, derive, plan};
-use federation_model::{FederationView, Lease, Revision, ServiceId, UnixMillis};
+use federation_model::{Exporters, FederationView, Lease, Revision, ServiceId, UnixMillis};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -39,10 +39,11 @@ fn happen(what: &Happens, view: &mut FederationView, local: &mut LocalView, conf
     match what {
         Happens::Offered(offer) => {
             let (news, own) = world(std::slice::from_ref(offer), &[false; 4], &[true; 4]);
-            for (id, exporters) in news.exports {
-                Arc::make_mut(view.exports.entry(id).or_default()).extend(Arc::unwrap_or_clone(exporters));
+            for (id, exporters) in &news.exports {
+                let all = view.exports.get_or_insert_with(id, Arc::default);
+                Arc::make_mut(all).extend(Exporters::clone(exporters));
             }
-            view.vips.extend(news.vips);
+            view.vips.extend(news.vips.iter().map(|(id, vip)| (id.clone(), *vip)));
             local.exports.extend(own.exports);
         }
         Happens::Gone(service) => {

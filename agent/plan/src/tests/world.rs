@@ -34,8 +34,8 @@ impl World {
                 let mut export = own.export.as_ref().clone();
                 export.first_seen = UnixMillis(u64::from(number));
                 export.generation = Generation(1);
-                let exporters = world.view.exports.entry(id.clone()).or_default();
-                Arc::make_mut(exporters).insert(facts.cluster.clone(), export);
+                let exporters = world.view.exports.get_or_insert_with(id, Arc::default);
+                Arc::make_mut(exporters).insert(facts.cluster.clone(), Arc::new(export));
             }
             world.locals.insert(facts.cluster, local);
         }

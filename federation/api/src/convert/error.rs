@@ -21,6 +21,9 @@ pub enum Problem {
     /// It must be there and is not.
     #[error("missing")]
     Missing,
+    /// Bytes that are no message of the kind that they should be.
+    #[error("malformed")]
+    Malformed,
     /// Not a valid id of its kind.
     #[error(transparent)]
     Id(#[from] InvalidId),

@@ -1,8 +1,12 @@
 //! Pieces of the catalogue and their names: the unit of a watch.
 
-use federation_model::{Bundle, Cluster, Export, Item, ItemKey};
+use std::sync::Arc;
 
-use super::{ConvertError, field};
+use federation_model::{Bundle, Cluster, Export, Item, ItemKey};
+use prost::Message;
+use prost::bytes::Bytes;
+
+use super::{ConvertError, Problem, field};
 use crate::federation as wire;
 use wire::item::Item as WireItem;
 use wire::item_key::Key as WireKey;
@@ -17,7 +21,7 @@ impl TryFrom<wire::Item> for Item {
                 let (service, vip) = under("vip", vip.try_into())?;
                 Self::Vip(service, vip)
             }
-            WireItem::Export(export) => Self::Export(Box::new(under("export", Export::try_from(export))?)),
+            WireItem::Export(export) => Self::Export(Arc::new(under("export", Export::try_from(export))?)),
         })
     }
 }
@@ -32,6 +36,17 @@ impl From<&Item> for wire::Item {
         };
         Self { item: Some(item) }
     }
+}
+
+/// The bytes of `item` as a watch carries them.
+pub fn encoded(item: &Item) -> Bytes {
+    wire::Item::from(item).encode_to_vec().into()
+}
+
+/// What [`encoded`] gave; none for a kind of item that only a later version knows.
+pub fn decoded(bytes: Bytes) -> Result<Option<Item>, ConvertError> {
+    let item = wire::Item::decode(bytes).map_err(|_| ConvertError::new("", Problem::Malformed))?;
+    item.item.is_some().then(|| item.try_into()).transpose()
 }
 
 impl TryFrom<wire::ItemKey> for ItemKey {

@@ -507,21 +507,25 @@ pub struct WatchRequest {
     /// Zero for everything; otherwise the last revision seen, to continue after it.
     #[prost(uint64, tag = "1")]
     pub resume_revision: u64,
+    /// The life of the federation that it was seen in: see SnapshotEnd.
+    #[prost(uint64, tag = "2")]
+    pub resume_incarnation: u64,
 }
-#[derive(Clone, PartialEq, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchResponse {
     #[prost(oneof = "watch_response::Message", tags = "1, 2, 3, 4, 5")]
     pub message: ::core::option::Option<watch_response::Message>,
 }
 /// Nested message and enum types in `WatchResponse`.
 pub mod watch_response {
-    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Message {
         #[prost(message, tag = "1")]
         SnapshotBegin(super::SnapshotBegin),
-        /// Inside a snapshot: a piece of it. Outside: a change.
-        #[prost(message, tag = "2")]
-        Upsert(super::Item),
+        /// Inside a snapshot: a piece of it. Outside: a change. An encoded Item: on the wire that is what a field of that type
+        /// is, and as bytes it is encoded once for all watchers.
+        #[prost(bytes, tag = "2")]
+        Upsert(::prost::bytes::Bytes),
         #[prost(message, tag = "3")]
         Remove(super::ItemKey),
         #[prost(message, tag = "4")]
@@ -536,6 +540,10 @@ pub struct SnapshotBegin {}
 pub struct SnapshotEnd {
     #[prost(uint64, tag = "1")]
     pub revision: u64,
+    /// The life of the federation that this is of. A federation that is founded anew has a higher one than any before, and
+    /// (incarnation, revision) never goes back.
+    #[prost(uint64, tag = "2")]
+    pub incarnation: u64,
 }
 /// Everything up to `revision` has been sent. After changes at once, otherwise every second.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

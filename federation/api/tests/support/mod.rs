@@ -217,7 +217,7 @@ pub(crate) fn item() -> impl Strategy<Value = Item> {
         cluster().prop_map(Item::Cluster),
         bundle().prop_map(Item::Bundle),
         vip().prop_map(|(service, vip)| Item::Vip(service, vip)),
-        export().prop_map(|export| Item::Export(Box::new(export))),
+        export().prop_map(|export| Item::Export(Arc::new(export))),
     ]
 }
 

@@ -106,10 +106,10 @@ pub async fn ask(
 /// Makes the report from the whole catalogue and what `from` sees of it.
 pub fn report(whole: &Catalogue, seen: &Catalogue, service: &ServiceId, from: &ClusterId) -> Explanation {
     let mut all: Vec<&Export> =
-        whole.view.exports.get(service).into_iter().flat_map(|e| e.values()).collect();
+        whole.view.exports.get(service).into_iter().flat_map(|e| e.values().map(AsRef::as_ref)).collect();
     all.sort_by_key(|export| (export.first_seen, export.cluster.clone()));
     let visible = seen.view.exports.get(service);
-    let import = visible.and_then(|exports| Import::merge(exports.values()));
+    let import = visible.and_then(|exports| Import::merge(exports.values().map(AsRef::as_ref)));
     let line = |export: &&Export| ExporterLine {
         cluster: export.cluster.to_string(),
         visible: visible.is_some_and(|exports| exports.contains_key(&export.cluster)),

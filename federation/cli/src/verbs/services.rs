@@ -64,10 +64,11 @@ pub fn report(catalogue: &Catalogue) -> Services {
 
 fn line(catalogue: &Catalogue, id: &ServiceId) -> ServiceLine {
     let exports = catalogue.view.exports.get(id);
-    let import = exports.and_then(|exports| Import::merge(exports.values()));
+    let import = exports.and_then(|exports| Import::merge(exports.values().map(AsRef::as_ref)));
     let headless = import.as_ref().is_some_and(|import| import.kind == ExportKind::Headless);
     let vip = catalogue.view.vips.get(id).filter(|_| !headless);
-    let mut oldest_first: Vec<_> = exports.into_iter().flat_map(|exports| exports.values()).collect();
+    let mut oldest_first: Vec<_> =
+        exports.into_iter().flat_map(|exports| exports.values().map(AsRef::as_ref)).collect();
     oldest_first.sort_by_key(|export| (export.first_seen, export.cluster.clone()));
     let exporter = |export: &federation_model::Export| Exporter {
         cluster: export.cluster.to_string(),

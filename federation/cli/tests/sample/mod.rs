@@ -33,15 +33,15 @@ pub(crate) fn catalogue() -> Catalogue {
 /// What one cluster sees of it, by the model's own rule.
 pub(crate) fn seen_by(cluster: &str) -> Catalogue {
     let cluster: ClusterId = cluster.parse().unwrap();
-    let mut all = catalogue();
-    all.view
-        .exports
-        .values_mut()
-        .for_each(|exporters| Arc::make_mut(exporters).retain(|_, export| export.visible_to(&cluster)));
-    all.view.exports.retain(|_, exporters| !exporters.is_empty());
-    let visible: Vec<ServiceId> = all.view.exports.keys().cloned().collect();
-    all.view.vips.retain(|service, _| visible.contains(service));
-    all
+    let mut seen = catalogue();
+    let all = std::mem::take(&mut seen.view.exports);
+    for export in all.values().flat_map(|exporters| exporters.values()).filter(|e| e.visible_to(&cluster)) {
+        seen.view.upsert(Item::Export(Arc::clone(export)));
+    }
+    let vips = std::mem::take(&mut seen.view.vips);
+    let visible = vips.iter().filter(|(service, _)| seen.view.exports.contains_key(*service));
+    seen.view.vips = visible.map(|(service, vip)| (service.clone(), *vip)).collect();
+    seen
 }
 
 fn items() -> Vec<Item> {
@@ -83,7 +83,7 @@ fn items() -> Vec<Item> {
             refresh_hint: 60,
         }));
     }
-    items.extend(exports.into_iter().map(|export| Item::Export(Box::new(export))));
+    items.extend(exports.into_iter().map(|export| Item::Export(Arc::new(export))));
     items
 }
 

@@ -1,10 +1,12 @@
 //! From messages to views. A view is published at consistent points only: the end of a snapshot, or a `Progress`.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use federation_api::convert::ConvertError;
+use federation_api::convert::item::decoded;
 use federation_api::federation as wire;
-use federation_model::{FederationView, Item, ItemKey, Revision, UnixMillis};
+use federation_model::{FederationView, Incarnation, ItemKey, Revision, UnixMillis};
 use wire::watch_response::Message;
 
 /// Most pieces that one snapshot may bring.
@@ -53,13 +55,13 @@ impl Assembler {
     }
 
     /// A stream begins. What the last one left unfinished is forgotten; returns where to continue.
-    pub(super) fn begin(&mut self) -> Revision {
+    pub(super) fn begin(&mut self) -> (Incarnation, Revision) {
         if self.changed || !matches!(self.stage, Stage::Following) {
             self.next = (*self.published).clone();
             self.changed = false;
             self.stage = Stage::Following;
         }
-        self.revision
+        (self.published.incarnation, self.revision)
     }
 
     pub(super) fn apply(&mut self, message: wire::WatchResponse) -> Result<Step, Broken> {
@@ -71,16 +73,15 @@ impl Assembler {
                 self.stage = Stage::Snapshot { pieces: 0 };
                 Ok(Step::More)
             }
-            Message::Upsert(item) => {
+            Message::Upsert(encoded) => {
                 if let Stage::Snapshot { pieces } = &mut self.stage {
                     *pieces += 1;
                     if *pieces > MAX_ITEMS {
                         return Err(Broken::Protocol("the snapshot has too many pieces"));
                     }
                 }
-                // A kind of item that only a later version knows.
-                if item.item.is_some() {
-                    self.next.upsert(Item::try_from(item).map_err(Broken::Item)?);
+                if let Some(item) = decoded(encoded).map_err(Broken::Item)? {
+                    self.next.upsert(item);
                     self.changed = true;
                 }
                 Ok(Step::More)
@@ -99,9 +100,13 @@ impl Assembler {
                 if !matches!(self.stage, Stage::Snapshot { .. }) {
                     return Err(Broken::Protocol("the end of a snapshot that did not begin"));
                 }
+                let (incarnation, revision) = (Incarnation(end.incarnation), Revision(end.revision));
+                if self.goes_back(incarnation, revision) {
+                    return Err(Broken::Protocol("the snapshot is older than what was seen before"));
+                }
                 self.stage = Stage::Following;
-                // A snapshot is the whole truth of its server, even where that has gone back.
-                self.revision = Revision(end.revision);
+                self.next.incarnation = incarnation;
+                self.revision = revision;
                 self.changed = true;
                 Ok(self.consistent(None))
             }
@@ -112,6 +117,17 @@ impl Assembler {
                 self.revision = self.revision.max(Revision(progress.revision));
                 Ok(self.consistent(Some(UnixMillis(progress.leader_unix_millis))))
             }
+        }
+    }
+
+    /// Whether a snapshot would take the view back in time. One without an incarnation is of a server from before there
+    /// were any, and is taken at its word.
+    fn goes_back(&self, incarnation: Incarnation, revision: Revision) -> bool {
+        let present = self.published.incarnation;
+        match incarnation.cmp(&present) {
+            Ordering::Less => incarnation != Incarnation(0),
+            Ordering::Equal => revision < self.revision,
+            Ordering::Greater => false,
         }
     }
 

@@ -52,8 +52,8 @@ impl Watcher {
         let server = server.as_str();
         let timing = &self.dialer.timing;
         let server_of = || server.to_owned();
-        let resume_revision = assembler.begin().0;
-        let request = wire::WatchRequest { resume_revision };
+        let (incarnation, revision) = assembler.begin();
+        let request = wire::WatchRequest { resume_revision: revision.0, resume_incarnation: incarnation.0 };
         let mut messages = call(server, timing.answer, client.watch(request)).await?;
         let mut leader = Leader { time: UnixMillis(0), moved: Instant::now() };
         loop {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use federation_api::content_hash::ContentHash;
+use federation_api::convert::item::encoded;
 use federation_api::federation as wire;
 use federation_api::federation::federation_server::Federation as FederationApi;
 use federation_kit::grpc::TlsPeer;
@@ -257,7 +258,7 @@ fn commit(
         Say::Offer(_) => {}
         Say::Hello(_) => put_since_hello.clear(),
         Say::Put(put) => {
-            let item = Item::Export(Box::new(Export::try_from(put).unwrap()));
+            let item = Item::Export(Arc::new(Export::try_from(put).unwrap()));
             put_since_hello.push(item.key());
             return catalogue.put(item);
         }
@@ -286,11 +287,12 @@ fn news(catalogue: &Catalogue, sent: &mut u64, first: bool, stalled: bool) -> Ve
     }
     for (revision, item) in catalogue.items.values() {
         if snapshot || revision > sent {
-            messages.push(Message::Upsert(item.into()));
+            messages.push(Message::Upsert(encoded(item)));
         }
     }
     if snapshot {
-        messages.push(Message::SnapshotEnd(wire::SnapshotEnd { revision: catalogue.revision }));
+        messages
+            .push(Message::SnapshotEnd(wire::SnapshotEnd { revision: catalogue.revision, incarnation: 0 }));
     } else {
         for (revision, key) in &catalogue.removed {
             if revision > sent && !catalogue.items.contains_key(key) {

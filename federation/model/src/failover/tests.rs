@@ -69,7 +69,8 @@ fn view(given: &[Given]) -> FederationView {
         let cluster = cluster(given);
         if let Some(ready) = given.ready {
             let export = export(given.id, ready, &[(Some("http"), Protocol::Tcp, 80)]);
-            Arc::make_mut(view.exports.entry(service()).or_default()).insert(cluster.id.clone(), export);
+            let exporters = view.exports.get_or_insert_with(&service(), Arc::default);
+            Arc::make_mut(exporters).insert(cluster.id.clone(), Arc::new(export));
         }
         view.clusters.insert(cluster.id.clone(), cluster);
     }
@@ -161,8 +162,10 @@ fn who_does_not_serve_the_merged_port_is_left_out() {
     ]);
     let exporters = Arc::make_mut(view.exports.get_mut(&service()).unwrap());
     // Of equal age `east` wins by name; the same number under another name is another port.
-    exporters.insert("south".parse().unwrap(), export("south", 1, &[(Some("web"), Protocol::Tcp, 80)]));
-    exporters.insert("west".parse().unwrap(), export("west", 1, &[(Some("other"), Protocol::Tcp, 81)]));
+    exporters
+        .insert("south".parse().unwrap(), Arc::new(export("south", 1, &[(Some("web"), Protocol::Tcp, 80)])));
+    exporters
+        .insert("west".parse().unwrap(), Arc::new(export("west", 1, &[(Some("other"), Protocol::Tcp, 81)])));
     assert_eq!(order("north", &view), [line(0, "east", "no region given, 1 ready")]);
     let absent = NonZeroU16::new(443).unwrap();
     assert_eq!(rank(&"north".parse().unwrap(), &view, &service(), absent), []);
@@ -176,7 +179,11 @@ fn tcp_is_meant_where_udp_has_the_same_number() {
         Given { id: "west", region: None, alive: true, ready: Some(1) },
     ]);
     let exporters = Arc::make_mut(view.exports.get_mut(&service()).unwrap());
-    exporters.insert("east".parse().unwrap(), export("east", 1, &[(Some("dns"), Protocol::Udp, 80)]));
-    exporters.insert("west".parse().unwrap(), export("west", 1, &[(Some("dns-tcp"), Protocol::Tcp, 80)]));
+    exporters
+        .insert("east".parse().unwrap(), Arc::new(export("east", 1, &[(Some("dns"), Protocol::Udp, 80)])));
+    exporters.insert(
+        "west".parse().unwrap(),
+        Arc::new(export("west", 1, &[(Some("dns-tcp"), Protocol::Tcp, 80)])),
+    );
     assert_eq!(order("north", &view), [line(0, "west", "no region given, 1 ready")]);
 }

@@ -1,5 +1,8 @@
 //! The state machine's step. Total and deterministic: the same entries give the same state on every server.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::State;
 use super::recording::Recording;
 use crate::bundle::{Bundle, MAX_AUTHORITIES, MAX_AUTHORITY_BYTES};
@@ -7,7 +10,7 @@ use crate::cluster::{Cluster, LEASE_MILLIS, Lease, MAX_GATEWAYS};
 use crate::command::{Batch, Command, Registration};
 use crate::export::{Export, ExportKind};
 use crate::ids::{
-    ClusterId, Generation, InstanceId, Revision, ServiceId, SessionNumber, StreamId, UnixMillis,
+    ClusterId, Generation, Incarnation, InstanceId, Revision, ServiceId, SessionNumber, StreamId, UnixMillis,
 };
 use crate::item::ItemKey;
 use crate::rejection::Rejection;
@@ -24,6 +27,8 @@ pub struct Applied {
     pub outcomes: Vec<Outcome>,
     /// The pieces of the catalogue that changed, in the order of change.
     pub changed: Vec<ItemKey>,
+    /// Exports that were taken away, or hidden from somebody, as they were before.
+    pub before: Vec<Arc<Export>>,
 }
 
 impl State {
@@ -32,19 +37,29 @@ impl State {
     /// Time never goes back: an entry that says it is older than one before it happens at that one's time. A leader's
     /// entries may overtake each other, and a new leader knows the time a little less well than the last.
     pub fn apply(&mut self, revision: Revision, batch: &Batch) -> Applied {
+        let pristine = self.is_pristine();
         self.now = self.now.max(batch.at);
         let at = self.now;
+        if pristine {
+            self.incarnation = Incarnation(at.0);
+        }
         self.revision = revision;
-        let (mut outcomes, mut changed) = (Vec::new(), Vec::new());
+        let (mut outcomes, mut changed, mut before) = (Vec::new(), Vec::new(), Vec::new());
         for command in &batch.commands {
-            let (recording, before) = (Recording::of(self, command), changed.len());
-            let outcome = self.step(at, command, &mut changed);
+            let (recording, from) = (Recording::of(self, command), changed.len());
+            let outcome = self.step(at, command, &mut changed, &mut before);
             if outcome.is_ok() {
-                self.record(at, recording, changed.get(before..).unwrap_or_default());
+                self.record(at, recording, changed.get(from..).unwrap_or_default());
             }
             outcomes.push(outcome);
         }
-        Applied { outcomes, changed }
+        Applied { outcomes, changed, before }
+    }
+
+    /// Whether nothing was ever applied. A state that was written before there were incarnations has none, and must not get
+    /// one here: its replicas are upgraded one after the other, and would not agree on it.
+    fn is_pristine(&self) -> bool {
+        self.incarnation == Incarnation(0) && Self { revision: self.revision, ..Self::default() } == *self
     }
 
     /// Moves the revision over an entry that holds no batch (Raft's own entries).
@@ -52,7 +67,13 @@ impl State {
         self.revision = revision;
     }
 
-    fn step(&mut self, at: UnixMillis, command: &Command, changed: &mut Vec<ItemKey>) -> Outcome {
+    fn step(
+        &mut self,
+        at: UnixMillis,
+        command: &Command,
+        changed: &mut Vec<ItemKey>,
+        before: &mut Vec<Arc<Export>>,
+    ) -> Outcome {
         match command {
             Command::Configure { vips } => {
                 if self.next_vip == 0 {
@@ -76,12 +97,12 @@ impl State {
             Command::PutExport { instance, session, export } => {
                 self.held_by(&export.cluster, instance)?;
                 self.in_session(&export.cluster, *session)?;
-                self.put_export(at, export, changed)
+                self.put_export(at, export, changed, before)
             }
             Command::RemoveExport { cluster, instance, session, service, generation } => {
                 self.held_by(cluster, instance)?;
                 self.in_session(cluster, *session)?;
-                self.remove_export(cluster, service, *generation, changed)
+                self.remove_export(cluster, service, *generation, changed, before)
             }
             Command::PutBundle { cluster, instance, session, bundle } => {
                 let owner = self.held_by(cluster, instance)?;
@@ -215,9 +236,16 @@ impl State {
         }
     }
 
-    fn put_export(&mut self, at: UnixMillis, new: &Export, changed: &mut Vec<ItemKey>) -> Outcome {
+    fn put_export(
+        &mut self,
+        at: UnixMillis,
+        new: &Export,
+        changed: &mut Vec<ItemKey>,
+        before: &mut Vec<Arc<Export>>,
+    ) -> Outcome {
         new.check_bounds()?;
-        let present = self.exports.get(&new.service).and_then(|exporters| exporters.get(&new.cluster));
+        let present = self.export(&new.service, &new.cluster).cloned();
+        let present = present.as_ref();
         if let Some(present) = present.filter(|p| p.generation > new.generation) {
             return Err(stale(&new.service, new.generation, present.generation));
         }
@@ -228,7 +256,8 @@ impl State {
         {
             return Err(stale(&new.service, new.generation, until));
         }
-        if new.kind == ExportKind::ClusterSetIp && !self.vips.contains_key(&new.service) {
+        let gets_vip = new.kind == ExportKind::ClusterSetIp && !self.vips.contains_key(&new.service);
+        if gets_vip {
             let vip = self.vip_ranges.nth(self.next_vip).ok_or(Rejection::VipsExhausted)?;
             self.next_vip += 1;
             self.vips.insert(new.service.clone(), vip);
@@ -238,12 +267,15 @@ impl State {
         }
         let first_seen = present.map_or(at, |p| p.first_seen);
         let unchanged = present.is_some_and(|p| p.same_content(new));
-        let exporters = self.exports.entry(new.service.clone()).or_default();
-        exporters.insert(new.cluster.clone(), Export { first_seen, ..new.clone() });
+        let exporters = self.exports.get_or_insert_with(&new.service, BTreeMap::new);
+        exporters.insert(new.cluster.clone(), Arc::new(Export { first_seen, ..new.clone() }));
         if !unchanged {
-            // The VIP goes first: an importer should not see a service before its address. It is named at every
-            // change because an export may have come into somebody's scope, and its VIP with it.
-            changed.push(ItemKey::Vip(new.service.clone()));
+            // The VIP goes first: an importer should not see a service before its address. Who sees it changes with who
+            // sees an export.
+            if gets_vip || present.is_none_or(|present| present.scope != new.scope) {
+                changed.push(ItemKey::Vip(new.service.clone()));
+                before.extend(present.cloned());
+            }
             changed.push(ItemKey::Export(new.service.clone(), new.cluster.clone()));
         }
         Ok(())
@@ -255,22 +287,24 @@ impl State {
         service: &ServiceId,
         generation: Generation,
         changed: &mut Vec<ItemKey>,
+        before: &mut Vec<Arc<Export>>,
     ) -> Outcome {
-        let present = self.export(service, cluster);
-        if let Some(present) = present.filter(|present| present.generation > generation) {
+        let present = self.export(service, cluster).cloned();
+        if let Some(present) = present.as_ref().filter(|present| present.generation > generation) {
             return Err(stale(service, generation, present.generation));
         }
         // Also where there is nothing: the put that this takes back may still come.
         if let Some(session) = self.sessions.get_mut(cluster) {
             session.withdrawn.note(service, generation);
         }
-        let Some(exporters) = self.exports.get_mut(service) else { return Ok(()) };
-        if exporters.remove(cluster).is_none() {
-            return Ok(());
+        let Some(present) = present else { return Ok(()) };
+        if let Some(exporters) = self.exports.get_mut(service) {
+            exporters.remove(cluster);
+            if exporters.is_empty() {
+                self.exports.remove(service);
+            }
         }
-        if exporters.is_empty() {
-            self.exports.remove(service);
-        }
+        before.push(present);
         changed.push(ItemKey::Export(service.clone(), cluster.clone()));
         changed.push(ItemKey::Vip(service.clone()));
         Ok(())

@@ -11,25 +11,30 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use apply::{Applied, Outcome};
-pub use changes::Changes;
+pub use changes::{Change, Changes, Position, Tail};
 
 use crate::audit::Audit;
 use crate::bundle::Bundle;
 use crate::cluster::Cluster;
 use crate::export::Export;
-use crate::ids::{ClusterId, Revision, ServiceId, UnixMillis};
+use crate::ids::{ClusterId, Incarnation, Revision, ServiceId, UnixMillis};
 use crate::session::Session;
+use crate::shared_map::SharedMap;
 use crate::token::{JoinToken, TokenHash};
 use crate::trust_domain::TrustDomain;
+use crate::view::Exporters;
 use crate::vip::{Vip, VipRanges};
 
-/// The catalogue, as every server holds it in memory. Readable by anyone in the crate, changeable only by `apply`.
+/// The catalogue, as every server holds it in memory. Readable by anyone in the crate, changeable only by `apply`. Clones
+/// share exports and VIPs, which are most of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     revision: Revision,
     /// The latest time of any entry. A state written before there was this begins at zero.
     #[serde(default)]
     now: UnixMillis,
+    #[serde(default)]
+    incarnation: Incarnation,
     vip_ranges: VipRanges,
     next_vip: u32,
     clusters: BTreeMap<ClusterId, Cluster>,
@@ -37,9 +42,9 @@ pub struct State {
     #[serde(default)]
     sessions: BTreeMap<ClusterId, Session>,
     bundles: BTreeMap<TrustDomain, Bundle>,
-    vips: BTreeMap<ServiceId, Vip>,
+    vips: SharedMap<ServiceId, Vip>,
     #[serde(with = "exports_as_list")]
-    exports: BTreeMap<ServiceId, BTreeMap<ClusterId, Export>>,
+    exports: SharedMap<ServiceId, Exporters>,
     #[serde(with = "tokens_as_list")]
     tokens: BTreeMap<TokenHash, JoinToken>,
     #[serde(default)]
@@ -48,19 +53,22 @@ pub struct State {
 
 /// Keys that are not strings cannot be map keys in every format; each value carries its key anyway.
 mod exports_as_list {
-    use super::{BTreeMap, ClusterId, Export, ServiceId};
+    use std::sync::Arc;
+
+    use super::{BTreeMap, Export, Exporters, ServiceId, SharedMap};
     use serde::{Deserialize, Deserializer, Serializer};
 
-    type Exports = BTreeMap<ServiceId, BTreeMap<ClusterId, Export>>;
+    type Exports = SharedMap<ServiceId, Exporters>;
 
     pub(super) fn serialize<S: Serializer>(exports: &Exports, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_seq(exports.values().flat_map(BTreeMap::values))
+        s.collect_seq(exports.values().flat_map(BTreeMap::values).map(AsRef::<Export>::as_ref))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Exports, D::Error> {
         let mut exports = Exports::new();
         for export in Vec::<Export>::deserialize(d)? {
-            exports.entry(export.service.clone()).or_default().insert(export.cluster.clone(), export);
+            let exporters = exports.get_or_insert_with(&export.service, BTreeMap::new);
+            exporters.insert(export.cluster.clone(), Arc::new(export));
         }
         Ok(exports)
     }

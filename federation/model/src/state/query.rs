@@ -1,11 +1,14 @@
 //! Questions about the state. All are pure reads.
 
+use std::ops::Bound;
+use std::sync::Arc;
+
 use super::State;
 use crate::audit::Audit;
 use crate::bundle::Bundle;
 use crate::cluster::{Cluster, Lease};
 use crate::export::Export;
-use crate::ids::{ClusterId, Revision, ServiceId, SessionNumber, UnixMillis};
+use crate::ids::{ClusterId, Incarnation, Revision, ServiceId, SessionNumber, UnixMillis};
 use crate::item::{Item, ItemKey};
 use crate::session::Session;
 use crate::token::{JoinToken, TokenHash};
@@ -16,6 +19,11 @@ impl State {
     /// The last entry applied.
     pub fn revision(&self) -> Revision {
         self.revision
+    }
+
+    /// The life of the federation.
+    pub fn incarnation(&self) -> Incarnation {
+        self.incarnation
     }
 
     /// Who changed what.
@@ -55,11 +63,11 @@ impl State {
 
     /// All exports, by service, then exporter.
     pub fn exports(&self) -> impl Iterator<Item = &Export> {
-        self.exports.values().flat_map(|exporters| exporters.values())
+        self.exports.values().flat_map(|exporters| exporters.values().map(AsRef::as_ref))
     }
 
     /// One cluster's export of one service.
-    pub fn export(&self, service: &ServiceId, cluster: &ClusterId) -> Option<&Export> {
+    pub fn export(&self, service: &ServiceId, cluster: &ClusterId) -> Option<&Arc<Export>> {
         self.exports.get(service)?.get(cluster)
     }
 
@@ -114,24 +122,57 @@ impl State {
             }
             ItemKey::Export(service, exporter) => {
                 let export = self.export(service, exporter)?;
-                export.visible_to(cluster).then(|| Item::Export(Box::new(export.clone())))
+                export.visible_to(cluster).then(|| Item::Export(Arc::clone(export)))
             }
         }
     }
 
     /// Everything that `cluster` may see, in key order.
     pub fn snapshot_for(&self, cluster: &ClusterId) -> Vec<Item> {
-        let clusters = self.clusters.keys().cloned().map(ItemKey::Cluster);
-        let bundles = self.bundles.keys().cloned().map(ItemKey::Bundle);
-        let vips = self.vips.keys().cloned().map(ItemKey::Vip);
-        let exports = self.exports().map(|e| ItemKey::Export(e.service.clone(), e.cluster.clone()));
-        let keys = clusters.chain(bundles).chain(vips).chain(exports);
-        keys.filter_map(|key| self.visible(cluster, &key)).collect()
+        self.keys_after(None).filter_map(|key| self.visible(cluster, &key)).collect()
+    }
+
+    /// The keys of all pieces after `key`, in key order; all of them for none.
+    pub fn keys_after(&self, key: Option<&ItemKey>) -> impl Iterator<Item = ItemKey> {
+        use ItemKey::{Bundle, Cluster, Export, Vip};
+        // For each kind: nothing of it, or what comes after. Kinds follow each other as in `ItemKey`.
+        let clusters = match key {
+            None => Some(Bound::Unbounded),
+            Some(Cluster(id)) => Some(Bound::Excluded(id)),
+            Some(Bundle(_) | Vip(_) | Export(..)) => None,
+        };
+        let bundles = match key {
+            None | Some(Cluster(_)) => Some(Bound::Unbounded),
+            Some(Bundle(domain)) => Some(Bound::Excluded(domain)),
+            Some(Vip(_) | Export(..)) => None,
+        };
+        let vips = match key {
+            None | Some(Cluster(_) | Bundle(_)) => Some(Bound::Unbounded),
+            Some(Vip(service)) => Some(Bound::Excluded(service)),
+            Some(Export(..)) => None,
+        };
+        let (begun, exports) = match key {
+            None | Some(Cluster(_) | Bundle(_) | Vip(_)) => (None, Bound::Unbounded),
+            Some(Export(service, cluster)) => (Some((service, cluster)), Bound::Excluded(service)),
+        };
+        let clusters = clusters.into_iter().flat_map(|after| self.clusters.range((after, Bound::Unbounded)));
+        let bundles = bundles.into_iter().flat_map(|after| self.bundles.range((after, Bound::Unbounded)));
+        let vips = vips.into_iter().flat_map(|after| self.vips.after(after));
+        let begun = begun.into_iter().flat_map(|(service, cluster)| {
+            let exporters = self.exports.get(service).into_iter();
+            exporters.flat_map(move |all| all.range((Bound::Excluded(cluster), Bound::Unbounded)))
+        });
+        let exports = self.exports.after(exports).flat_map(|(_, exporters)| exporters);
+        let exports =
+            begun.chain(exports).map(|(_, export)| Export(export.service.clone(), export.cluster.clone()));
+        let clusters = clusters.map(|(id, _)| Cluster(id.clone()));
+        let bundles = bundles.map(|(domain, _)| Bundle(domain.clone()));
+        clusters.chain(bundles).chain(vips.map(|(service, _)| Vip(service.clone()))).chain(exports)
     }
 
     /// The exports of one service, by exporter.
     pub fn exports_of(&self, service: &ServiceId) -> impl Iterator<Item = &Export> {
-        self.exports.get(service).into_iter().flat_map(|exporters| exporters.values())
+        self.exports.get(service).into_iter().flat_map(|exporters| exporters.values().map(AsRef::as_ref))
     }
 
     fn service_visible(&self, cluster: &ClusterId, service: &ServiceId) -> bool {

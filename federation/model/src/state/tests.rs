@@ -132,6 +132,11 @@ fn export(cluster_name: &str, service_name: &str, generation: u64) -> Export {
     }
 }
 
+/// An export of `service_name` to those of `scope`.
+pub(super) fn export_with(cluster_name: &str, service_name: &str, scope: ExportScope) -> Export {
+    Export { scope, ..export(cluster_name, service_name, 1) }
+}
+
 fn put(agent: u8, export: Export) -> Command {
     put_in(0, agent, export)
 }
@@ -169,4 +174,29 @@ fn open(name: &str, agent: u8, session: u64, stream: u64) -> Command {
 
 fn only(names: &[&str]) -> ExportScope {
     ExportScope::Clusters(names.iter().map(|name| cluster(name)).collect())
+}
+
+#[test]
+fn the_first_batch_begins_an_incarnation_and_no_other_does() {
+    let mut state = State::default();
+    state.skip_to(Revision(3));
+    assert_eq!(state.incarnation(), Incarnation(0));
+    for (revision, at) in [(4, 70), (5, 80)] {
+        let batch = Batch { at: UnixMillis(at), commands: vec![register("east", 1)] };
+        state.apply(Revision(revision), &batch);
+        assert_eq!(state.incarnation(), Incarnation(70));
+    }
+}
+
+#[test]
+fn a_state_from_before_there_were_incarnations_gets_none() {
+    let mut machine = Machine { now: 5, ..Machine::default() };
+    machine.accept(register("east", 1));
+    assert_eq!(machine.state.incarnation(), Incarnation(5));
+    let mut old = serde_json::to_value(&machine.state).unwrap();
+    old.as_object_mut().unwrap().remove("incarnation");
+    machine.state = serde_json::from_value(old).unwrap();
+    machine.now = 90;
+    machine.put(export("east", "echo", 1));
+    assert_eq!(machine.state.incarnation(), Incarnation(0));
 }

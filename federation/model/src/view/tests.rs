@@ -55,8 +55,8 @@ fn items() -> Vec<Item> {
         }),
         Item::Bundle(Bundle { trust_domain, authorities, sequence: 1, refresh_hint: 60 }),
         Item::Vip(service(), VipRanges::DEFAULT.nth(0).unwrap()),
-        Item::Export(Box::new(export("east"))),
-        Item::Export(Box::new(export("west"))),
+        Item::Export(Arc::new(export("east"))),
+        Item::Export(Arc::new(export("west"))),
     ]
 }
 
@@ -87,7 +87,7 @@ fn what_was_put_in_can_be_taken_out_in_any_order() {
 #[test]
 fn the_same_piece_again_replaces() {
     let mut view = full();
-    view.upsert(Item::Export(Box::new(Export { generation: Generation(2), ..export("east") })));
+    view.upsert(Item::Export(Arc::new(Export { generation: Generation(2), ..export("east") })));
     let exporters = view.exports.get(&service()).unwrap();
     assert_eq!(exporters.len(), 2);
     assert_eq!(exporters.get(&cluster("east")).unwrap().generation, Generation(2));

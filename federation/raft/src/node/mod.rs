@@ -197,6 +197,12 @@ impl Node {
         self.inner.catalogue.applied()
     }
 
+    /// The last revision that changed a piece of the catalogue, as a thing to wait on: most entries only renew leases.
+    #[must_use]
+    pub fn news(&self) -> watch::Receiver<Revision> {
+        self.inner.catalogue.news()
+    }
+
     /// Waits until this server has applied `revision`; false if it did not within `limit`.
     pub async fn wait_applied(&self, revision: Revision, limit: Duration) -> bool {
         let mut applied = self.applied();

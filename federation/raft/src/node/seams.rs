@@ -64,7 +64,7 @@ impl Seams {
         }
         let identity = StoreIdentity { clusterset: clusterset.clone(), server: id };
         let fresh = StoreId(fresh);
-        let store = open_now(disk.as_ref(), &identity, fresh, changes, metrics.flush.clone())?;
+        let store = open_now(disk.as_ref(), &identity, fresh, changes, &metrics)?;
         Ok(Parts { id, clusterset, members, join, store, transport, timing, clock, metrics })
     }
 }

@@ -2,10 +2,12 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use federation_model::state::{Applied, Changes};
+use federation_model::state::{Applied, Changes, Tail};
 use federation_model::{Batch, Revision, State, UnixMillis};
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+use crate::metrics::Metrics;
 
 /// The catalogue as of the last applied entry, with its recent changes.
 ///
@@ -15,7 +17,10 @@ use tokio::time::Instant;
 pub(crate) struct Catalogue {
     inner: RwLock<Inner>,
     applied: watch::Sender<Revision>,
+    /// Advanced like `applied`, but only when a piece changed.
+    news: watch::Sender<Revision>,
     ring: usize,
+    metrics: Metrics,
 }
 
 #[derive(Debug)]
@@ -37,10 +42,11 @@ pub(crate) struct LastBatch {
 }
 
 impl Catalogue {
-    /// An empty catalogue whose ring holds at most `ring` changes.
-    pub(crate) fn new(ring: usize) -> Self {
+    /// An empty catalogue that keeps at most `ring` changes.
+    pub(crate) fn new(ring: usize, metrics: Metrics) -> Self {
         let inner = Inner { state: State::default(), changes: Changes::new(ring, Revision(0)), last: None };
-        Self { inner: RwLock::new(inner), applied: watch::Sender::new(Revision(0)), ring }
+        let nothing = || watch::Sender::new(Revision(0));
+        Self { inner: RwLock::new(inner), applied: nothing(), news: nothing(), ring, metrics }
     }
 
     /// Reads the state and its recent changes at one revision.
@@ -54,6 +60,11 @@ impl Catalogue {
         self.applied.subscribe()
     }
 
+    /// The last revision that changed a piece, as a thing to wait on.
+    pub(crate) fn news(&self) -> watch::Receiver<Revision> {
+        self.news.subscribe()
+    }
+
     /// The last batch applied, if there was any.
     pub(crate) fn last_batch(&self) -> Option<LastBatch> {
         self.inner.read().unwrap_or_else(PoisonError::into_inner).last
@@ -64,9 +75,11 @@ impl Catalogue {
         &self,
         entries: impl IntoIterator<Item = (Revision, Option<&'a Batch>)>,
     ) -> Vec<Applied> {
+        let begun = Instant::now();
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         let Inner { state, changes, last } = &mut *inner;
         let mut answers = Vec::new();
+        let mut news = None;
         for (revision, batch) in entries {
             let Some(batch) = batch else {
                 state.skip_to(revision);
@@ -75,29 +88,48 @@ impl Catalogue {
             };
             let mut applied = state.apply(revision, batch);
             *last = Some(LastBatch { revision, at: state.now(), seen: Instant::now() });
-            changes.record(revision, std::mem::take(&mut applied.changed));
+            if !applied.changed.is_empty() {
+                news = Some(revision);
+            }
+            let (changed, before) =
+                (std::mem::take(&mut applied.changed), std::mem::take(&mut applied.before));
+            changes.record(revision, state.now(), changed, &before);
             answers.push(applied);
         }
         let revision = inner.state.revision();
         drop(inner);
+        self.metrics.apply.observe(begun.elapsed().as_secs_f64());
         self.applied.send_replace(revision);
+        if let Some(news) = news {
+            self.news.send_replace(news);
+        }
         answers
     }
 
-    /// Replaces everything by a snapshot. The ring starts anew: watchers before it get a snapshot too.
-    pub(crate) fn replace(&self, state: State, at: UnixMillis) {
+    /// Replaces everything by a snapshot. The recent changes are those that came with it: watchers from before them get a
+    /// snapshot too.
+    pub(crate) fn replace(&self, state: State, at: UnixMillis, tail: Option<Tail>) {
         let revision = state.revision();
+        let changes = Changes::resume(self.ring, revision, tail);
         // A snapshot says nothing about how long ago its last batch was: it may be of any age.
         let last = Some(LastBatch { revision: Revision(0), at: at.max(state.now()), seen: Instant::now() });
+        self.metrics.snapshot_of(at);
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
-        *inner = Inner { changes: Changes::new(self.ring, revision), state, last };
+        *inner = Inner { changes, state, last };
         drop(inner);
         self.applied.send_replace(revision);
+        self.news.send_replace(revision);
     }
 
-    /// A copy of the state and its time, for a snapshot.
-    pub(crate) fn copy(&self) -> (State, UnixMillis) {
+    /// What is measured of it.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// A copy of the state, its recent changes and its time, for a snapshot. It shares nearly everything with what it is a
+    /// copy of.
+    pub(crate) fn copy(&self) -> (State, Changes, UnixMillis) {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        (inner.state.clone(), inner.last.map_or(UnixMillis(0), |last| last.at))
+        (inner.state.clone(), inner.changes.clone(), inner.last.map_or(UnixMillis(0), |last| last.at))
     }
 }

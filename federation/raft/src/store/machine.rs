@@ -4,7 +4,8 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
-use federation_model::Revision;
+use federation_model::state::Changes;
+use federation_model::{Revision, State, UnixMillis};
 use openraft::storage::RaftStateMachine;
 use openraft::{
     EntryPayload, ErrorSubject, ErrorVerb, OptionalSend, RaftSnapshotBuilder, Snapshot,
@@ -15,9 +16,13 @@ use super::catalogue::Catalogue;
 use super::durable::Durable;
 use super::error::StoreError;
 use super::snapshot::{Body, SnapshotStore};
+use crate::metrics::Metrics;
 use crate::types::{
     Entry, LogId, Outcomes, Seat, SnapshotMeta, StorageError, StoredMembership, TypeConfig, revision_of,
 };
+
+/// Changes that are kept with a snapshot: more than watchers miss while a server restarts.
+const TAIL: usize = 16_384;
 
 /// openraft's view of the catalogue.
 #[derive(Debug)]
@@ -60,7 +65,7 @@ impl StateMachine {
         let mut state = body.state;
         // The last entries before the snapshot may have been Raft's own.
         state.skip_to(revision_of(meta.last_log_id.as_ref()));
-        self.catalogue.replace(state, body.at);
+        self.catalogue.replace(state, body.at, body.tail);
     }
 }
 
@@ -103,7 +108,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
-        let (state, at) = self.catalogue.copy();
+        let (state, changes, at) = self.catalogue.copy();
         let id = self
             .last_applied
             .map_or_else(|| "empty".to_owned(), |id| format!("{}-{}", id.leader_id, id.index));
@@ -114,7 +119,8 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 last_membership: self.membership.clone(),
                 snapshot_id: id,
             },
-            body: Arc::new(Body { state, at }),
+            copy: Arc::new((state, changes, at)),
+            metrics: self.catalogue.metrics().clone(),
         }
     }
 
@@ -146,15 +152,21 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 pub(crate) struct SnapshotBuilder {
     snapshots: Arc<SnapshotStore>,
     meta: SnapshotMeta,
-    body: Arc<Body>,
+    copy: Arc<(State, Changes, UnixMillis)>,
+    metrics: Metrics,
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     async fn build_snapshot(&mut self) -> Result<Snapshot<TypeConfig>, StorageError> {
-        let body = Arc::clone(&self.body);
-        let encoded = self.snapshots.runner().beside(move || body.encode()).await;
+        let copy = Arc::clone(&self.copy);
+        let encode = move || {
+            let (state, changes, at) = &*copy;
+            Body { state: state.clone(), at: *at, tail: Some(changes.tail(TAIL)) }.encode()
+        };
+        let encoded = self.snapshots.runner().beside(encode).await;
         let data = encoded.map_err(snapshot(ErrorVerb::Write))?;
         self.snapshots.save(&self.meta, &data).await.map_err(snapshot(ErrorVerb::Write))?;
+        self.metrics.snapshot_of(self.copy.2);
         Ok(Snapshot { meta: self.meta.clone(), snapshot: Box::new(Cursor::new(data)) })
     }
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use federation_model::{Revision, ServerId};
-use prometheus_client::metrics::histogram::Histogram;
 
 use super::catalogue::Catalogue;
 use super::db::Db;
@@ -40,17 +39,17 @@ pub(crate) async fn open(
     ring: usize,
     metrics: &Metrics,
 ) -> Result<Store, StoreError> {
-    let flushes = metrics.flush.clone();
+    let metrics = metrics.clone();
     let path = dir.clone();
     let opened = tokio::task::spawn_blocking(move || {
         let made = Directory::open(dir.clone());
         let disk = made.map_err(|source| StoreError::File { path: dir.clone(), doing: "created", source })?;
         let backup = restore::find(&dir, &identity.clusterset)?;
-        let db = Db::open(&disk, &identity, flushes)?;
+        let db = Db::open(&disk, &identity, metrics.flush.clone())?;
         if let Some(backup) = backup {
             restore::begin(&dir, &db, backup, &members)?;
         }
-        read(db, &identity, StoreId(rand::random()), ring)
+        read(db, &identity, StoreId(rand::random()), ring, &metrics)
     })
     .await;
     // The engine panics over some damages. Nothing was served from it yet, and nothing will be.
@@ -65,15 +64,21 @@ pub(crate) fn open_now(
     identity: &StoreIdentity,
     fresh: StoreId,
     ring: usize,
-    flushes: Histogram,
+    metrics: &Metrics,
 ) -> Result<Store, StoreError> {
-    read(Db::open(disk, identity, flushes)?, identity, fresh, ring)
+    read(Db::open(disk, identity, metrics.flush.clone())?, identity, fresh, ring, metrics)
 }
 
-fn read(db: Db, identity: &StoreIdentity, fresh: StoreId, ring: usize) -> Result<Store, StoreError> {
+fn read(
+    db: Db,
+    identity: &StoreIdentity,
+    fresh: StoreId,
+    ring: usize,
+    metrics: &Metrics,
+) -> Result<Store, StoreError> {
     let id = db.named(fresh)?;
     let log = LogStore::open(db.clone(), identity.server)?;
-    let catalogue = Arc::new(Catalogue::new(ring));
+    let catalogue = Arc::new(Catalogue::new(ring, metrics.clone()));
     let snapshots = SnapshotStore::new(db.clone());
     let machine = StateMachine::load(Arc::clone(&catalogue), snapshots, db.durable(), log.purged()?)?;
     let replayed = log.last_at_open();

@@ -66,7 +66,7 @@ pub(super) fn begin(
         last_membership: StoredMembership::new(Some(last), Membership::new(vec![voters], nodes)),
         snapshot_id: format!("restored-{}", last.index),
     };
-    snapshots.write(&meta, &Body { state, at }.encode()?)?;
+    snapshots.write(&meta, &Body { state, at, tail: None }.encode()?)?;
     db.put(PURGED, &last)?;
     db.flush_now("restoring a backup")?;
     std::fs::rename(&file, dir.join(DONE)).map_err(|source| StoreError::File {

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use federation_model::state::Tail;
 use federation_model::{State, UnixMillis};
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,10 @@ pub(crate) struct Body {
     pub(crate) state: State,
     /// The leader's clock at the last batch in it.
     pub(crate) at: UnixMillis,
+    /// What changed last, so that watchers of a server that starts from it may go on. None in what was written before there
+    /// was such a list.
+    #[serde(default)]
+    pub(crate) tail: Option<Tail>,
 }
 
 impl Body {

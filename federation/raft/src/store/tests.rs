@@ -1,7 +1,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use federation_model::{Batch, Command, Revision, ServerId, TokenHash, UnixMillis};
+use federation_model::command::Registration;
+use federation_model::{Batch, Command, Revision, ServerId, State, TokenHash, UnixMillis};
 use futures::FutureExt;
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
 use openraft::testing::{StoreBuilder, Suite};
@@ -11,6 +12,7 @@ use openraft::{
 use tempfile::TempDir;
 
 use super::catalogue::Catalogue;
+use super::codec::encode;
 use super::db::Db;
 use super::durable::Writing;
 use super::engine::Directory;
@@ -18,7 +20,7 @@ use super::error::StoreError;
 use super::identity::StoreIdentity;
 use super::log::LogStore;
 use super::machine::StateMachine;
-use super::snapshot::SnapshotStore;
+use super::snapshot::{Body, SnapshotStore};
 use crate::metrics::Metrics;
 use crate::types::{Entry, LogId, Seat, StorageError, TypeConfig, Vote};
 
@@ -34,7 +36,7 @@ fn open_db(dir: &Path, identity: &StoreIdentity) -> Result<Db, StoreError> {
 fn open(dir: &Path) -> Result<(LogStore, StateMachine, Arc<Catalogue>), StoreError> {
     let db = open_db(dir, &identity())?;
     let log = LogStore::open(db.clone(), ServerId(1))?;
-    let catalogue = Arc::new(Catalogue::new(100));
+    let catalogue = Arc::new(Catalogue::new(100, Metrics::default()));
     let durable = db.durable();
     let machine = StateMachine::load(Arc::clone(&catalogue), SnapshotStore::new(db), durable, log.purged()?)?;
     Ok((log, machine, catalogue))
@@ -118,7 +120,7 @@ async fn a_leader_that_starts_anew_does_not_lead() {
 async fn an_entry_that_waits_for_the_disk_is_not_applied() {
     let dir = tempfile::tempdir().unwrap();
     let (db, writing) = (open_db(dir.path(), &identity()).unwrap(), Writing::new());
-    let catalogue = Arc::new(Catalogue::new(100));
+    let catalogue = Arc::new(Catalogue::new(100, Metrics::default()));
     let snapshots = SnapshotStore::new(db);
     let mut machine = StateMachine::load(Arc::clone(&catalogue), snapshots, writing.durable(), None).unwrap();
     writing.written(1, 1);
@@ -173,7 +175,7 @@ async fn corrupt_entries_are_errors_that_name_the_entry() {
     db.append([(2, vec![1, 0xc1, 0xff])]).unwrap();
     let error = log.try_get_log_entries(1..4).await.unwrap_err();
     assert!(error.to_string().contains("log entry 2 is corrupt"), "{error}");
-    db.append([(2, super::codec::encode(&entry(3)).unwrap())]).unwrap();
+    db.append([(2, encode(&entry(3)).unwrap())]).unwrap();
     let error = log.try_get_log_entries(1..4).await.unwrap_err();
     assert!(error.to_string().contains("log entry 2 holds the entry 3"), "{error}");
     db.append([(2, vec![200, 1])]).unwrap();
@@ -206,6 +208,63 @@ async fn a_slow_builder_does_not_replace_a_later_snapshot() {
 
     assert_eq!(follower.get_current_snapshot().await.unwrap().unwrap().meta, later.meta);
     assert_eq!(catalogue.read(|state, _| state.tokens().count()), 2);
+}
+
+/// An entry that registers a cluster, which watchers are told.
+fn registration(index: u64) -> Entry {
+    let command = Command::RegisterCluster(Registration {
+        cluster: format!("c{index}").parse().unwrap(),
+        instance: "0".repeat(32).parse().unwrap(),
+        network: "n".parse().unwrap(),
+        region: None,
+        zone: None,
+        trust_domain: format!("c{index}.lab").parse().unwrap(),
+        gateways: Vec::new(),
+    });
+    let batch = Batch { at: UnixMillis(index), commands: vec![command] };
+    Entry { log_id: log_id(index), payload: EntryPayload::Normal(batch) }
+}
+
+#[tokio::test]
+async fn a_server_that_starts_from_a_snapshot_knows_what_changed_before_it() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let changed = |catalogue: &Catalogue, after| {
+        catalogue.read(|_, changes| changes.since(Revision(after)).map(|keys| keys.len()))
+    };
+    let snapshot = {
+        let (_, mut machine, _) = open(from.path()).unwrap();
+        machine.apply([membership(), registration(1), registration(2), entry(3)]).await.unwrap();
+        machine.get_snapshot_builder().await.build_snapshot().await.unwrap()
+    };
+    let (_, _machine, restarted) = open(from.path()).unwrap();
+    let (_, mut follower, installed) = open(to.path()).unwrap();
+    follower.install_snapshot(&snapshot.meta, snapshot.snapshot).await.unwrap();
+    for catalogue in [restarted, installed] {
+        assert_eq!([0, 1, 2].map(|after| changed(&catalogue, after)), [Some(2), Some(1), Some(0)]);
+    }
+}
+
+#[test]
+fn a_snapshot_from_before_there_were_changes_in_it_is_read() {
+    #[derive(serde::Serialize)]
+    struct Old {
+        state: State,
+        at: UnixMillis,
+    }
+    let old = encode(&Old { state: State::default(), at: UnixMillis(7) }).unwrap();
+    let body = Body { state: State::default(), at: UnixMillis(7), tail: None };
+    assert_eq!(Body::decode(&old).unwrap(), body);
+}
+
+#[tokio::test]
+async fn entries_that_change_nothing_wake_nobody_who_waits_for_news() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, mut machine, catalogue) = open(dir.path()).unwrap();
+    let news = catalogue.news();
+    machine.apply([membership(), entry(1)]).await.unwrap();
+    assert!(!news.has_changed().unwrap());
+    machine.apply([registration(2), entry(3)]).await.unwrap();
+    assert_eq!((*news.borrow(), *catalogue.applied().borrow()), (Revision(2), Revision(3)));
 }
 
 #[tokio::test]

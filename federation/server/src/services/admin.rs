@@ -200,6 +200,6 @@ fn everything(state: &State) -> Vec<Item> {
     let clusters = state.clusters().cloned().map(Item::Cluster);
     let bundles = state.bundles().cloned().map(Item::Bundle);
     let vips = state.vips().map(|(service, vip)| Item::Vip(service.clone(), *vip));
-    let exports = state.exports().cloned().map(|export| Item::Export(Box::new(export)));
+    let exports = state.exports().cloned().map(|export| Item::Export(Arc::new(export)));
     clusters.chain(bundles).chain(vips).chain(exports).collect()
 }

@@ -17,7 +17,7 @@ use std::time::Instant;
 use federation_api::federation as wire;
 use federation_api::federation::federation_server::Federation;
 use federation_kit::drain::DrainObserver;
-use federation_model::Rejection;
+use federation_model::{Incarnation, Rejection, Revision};
 use federation_raft::{Node, ProposeError};
 use futures::Stream;
 use tokio::sync::Semaphore;
@@ -30,6 +30,7 @@ use crate::trust::Trust;
 
 pub use self::admin::AdminService;
 pub use self::report::Reports;
+pub use self::watch::{Lag, Lags};
 
 /// Most joins judged at the same time: the one call that strangers may make.
 const MAX_JOINS: usize = 16;
@@ -57,6 +58,8 @@ pub struct Context {
     pub advertised: Option<Vec<String>>,
     /// Streams end when it begins, so that agents move to another server.
     pub drain: DrainObserver,
+    /// What all watches share.
+    pub watch: watch::Shared,
     joins: Semaphore,
     started: Instant,
 }
@@ -76,7 +79,7 @@ impl Context {
         let pressure = metrics.memory_pressure.clone();
         let memory = Memory::new(limits.memory_bytes, metrics.resident.clone(), pressure);
         let (reports, joins) = (Reports::default(), Semaphore::new(MAX_JOINS));
-        let started = Instant::now();
+        let (watch, started) = (watch::Shared::default(), Instant::now());
         Self {
             node,
             trust,
@@ -88,6 +91,7 @@ impl Context {
             reports,
             advertised,
             drain,
+            watch,
             joins,
             started,
         }
@@ -211,8 +215,12 @@ impl Federation for FederationService {
         request: Request<wire::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let (cluster, slot) = self.0.agent_stream(request.extensions(), Kind::Watch)?;
-        let resume = federation_model::Revision(request.into_inner().resume_revision);
-        Ok(Response::new(watch::watch(Arc::clone(&self.0), cluster, slot, resume)))
+        let request = request.into_inner();
+        let seen = watch::Seen {
+            incarnation: Incarnation(request.resume_incarnation),
+            revision: Revision(request.resume_revision),
+        };
+        Ok(Response::new(watch::watch(Arc::clone(&self.0), cluster, slot, seen)))
     }
 
     type ReportStream = Answers<wire::ReportResponse>;

@@ -1,7 +1,15 @@
 //! What a cluster may see, served from this server's applied state.
 //!
 //! The stream is pulled: nothing is read from the catalogue before the transport has taken what was read before. A slow
-//! watcher therefore costs one buffer, and sees many changes of one thing as one.
+//! watcher therefore costs one page of pieces, which are shared with the catalogue, and sees many changes of one thing as
+//! one. What it is told, and in which order, is in docs/design/watch.md.
+//!
+//! Reading order: [`base`] and [`feed`] (what is said next) → [`encoder`] (once for all) → [`lag`] → this.
+
+mod base;
+mod encoder;
+mod feed;
+mod lag;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,99 +17,139 @@ use std::time::Duration;
 
 use federation_api::federation as wire;
 use federation_api::federation::watch_response::Message;
-use federation_model::{ClusterId, Item, ItemKey, Revision};
-use futures::stream;
+use federation_model::{ClusterId, Incarnation, Revision};
+use futures::{TryStreamExt, stream};
+use prost::Message as _;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
-use tonic::Status;
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tonic::{Code, Status};
 
+use self::base::Bases;
+use self::encoder::Encoder;
+use self::feed::{Feed, Next, Piece};
+use self::lag::Reached;
+pub use self::lag::{Lag, Lags};
 use super::{Answers, Context};
 use crate::limits::Slot;
 
 /// `Progress` comes at least this often.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
-/// How long to wait for this server to reach the revision that a watcher resumes from. One that is never reached is of
-/// another life of the federation, and gets a snapshot.
-const CATCH_UP: Duration = Duration::from_secs(5);
+/// How long to wait for this server to reach what a watcher has seen elsewhere. Less than agents wait for a first word.
+const CATCH_UP: Duration = Duration::from_secs(2);
+/// Bytes that gRPC puts before each message.
+const FRAMING: usize = 5;
+
+/// What all watches of a server share.
+#[derive(Debug, Default)]
+pub struct Shared {
+    bases: Bases,
+    encoder: Encoder,
+    /// How far each of them is.
+    pub lags: Arc<Lags>,
+}
+
+/// How far a watcher was when its last stream ended. Time in the federation is this pair, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Seen {
+    pub(super) incarnation: Incarnation,
+    /// Zero: nothing.
+    pub(super) revision: Revision,
+}
 
 struct Watch {
     context: Arc<Context>,
-    cluster: ClusterId,
-    applied: watch::Receiver<Revision>,
-    /// Everything up to here was sent, or is in `pending`.
-    cursor: Option<Revision>,
+    /// The last revision that changed anything.
+    news: watch::Receiver<Revision>,
+    feed: Feed,
     pending: VecDeque<Piece>,
+    reached: Arc<Reached>,
     progress_due: Instant,
     _slot: Slot,
-}
-
-/// What is still to be sent, not yet converted.
-enum Piece {
-    Begin,
-    Upsert(Item),
-    Remove(ItemKey),
-    End(Revision),
-    Progress(Revision),
 }
 
 pub(super) fn watch(
     context: Arc<Context>,
     cluster: ClusterId,
     slot: Slot,
-    resume: Revision,
+    seen: Seen,
 ) -> Answers<wire::WatchResponse> {
-    let watch = Watch {
-        applied: context.node.applied(),
-        context,
-        cluster,
-        cursor: (resume > Revision(0)).then_some(resume),
-        pending: VecDeque::new(),
-        progress_due: Instant::now(),
-        _slot: slot,
+    let opened = stream::once(Watch::open(context, cluster, slot, seen));
+    let follow = |watch| {
+        stream::try_unfold(watch, |mut watch: Watch| async move {
+            let message = watch.next().await?;
+            Ok(Some((message, watch)))
+        })
     };
-    Box::pin(stream::unfold((Some(watch), true), |(watch, first)| async move {
-        let mut watch = watch?;
-        if first {
-            watch.catch_up().await;
+    Box::pin(opened.map_ok(follow).try_flatten())
+}
+
+/// From where to go on: after what was seen, or from nothing. A server that is behind its watcher waits, and then says
+/// so: another one may be further. It never takes the watcher back in time.
+async fn resume(context: &Context, seen: Seen) -> Result<Option<Revision>, Status> {
+    if seen.revision == Revision(0) {
+        return Ok(None);
+    }
+    let mut applied = context.node.applied();
+    let deadline = Instant::now() + CATCH_UP;
+    loop {
+        let present = context
+            .node
+            .read(|state, _| Seen { incarnation: state.incarnation(), revision: state.revision() });
+        if present.incarnation > seen.incarnation {
+            // Of another life: its revisions mean nothing here.
+            return Ok(None);
         }
-        match watch.next().await {
-            Ok(answer) => Some((Ok(answer), (Some(watch), false))),
-            Err(status) => Some((Err(status), (None, false))),
+        if present >= seen {
+            return Ok(Some(seen.revision));
         }
-    }))
+        if !matches!(timeout_at(deadline, applied.changed()).await, Ok(Ok(()))) {
+            let message = format!(
+                "this server is at revision {}, behind the watcher's {}",
+                present.revision, seen.revision
+            );
+            return Err(context.refused(Code::Unavailable, "behind", message));
+        }
+    }
 }
 
 impl Watch {
-    /// A watcher that comes from a server that was ahead of this one.
-    async fn catch_up(&mut self) {
-        if let Some(cursor) = self.cursor
-            && !self.context.node.wait_applied(cursor, CATCH_UP).await
-        {
-            self.cursor = None;
-        }
+    async fn open(context: Arc<Context>, cluster: ClusterId, slot: Slot, seen: Seen) -> Result<Self, Status> {
+        let resume = resume(&context, seen).await?;
+        Ok(Self {
+            news: context.node.news(),
+            reached: context.watch.lags.open(cluster.clone()),
+            context,
+            feed: Feed::new(cluster, resume),
+            pending: VecDeque::new(),
+            progress_due: Instant::now(),
+            _slot: slot,
+        })
     }
 
     async fn next(&mut self) -> Result<wire::WatchResponse, Status> {
         loop {
             if let Some(piece) = self.pending.pop_front() {
-                return Ok(self.message(piece));
+                return Ok(self.message(&piece));
             }
             // Marked as seen before the state is read: an entry applied in between wakes the next round.
-            self.applied.mark_unchanged();
-            self.read();
-            if !self.pending.is_empty() {
-                continue;
-            }
+            self.news.mark_unchanged();
+            let next = self.read();
+            self.reached.set(self.feed.position());
+            let revision = match next {
+                Next::Wait(revision) if self.pending.is_empty() => revision,
+                _ => {
+                    // Whoever sees little of a lot must let others run meanwhile.
+                    tokio::task::coop::consume_budget().await;
+                    continue;
+                }
+            };
             tokio::select! {
-                changed = self.applied.changed() => {
+                changed = self.news.changed() => {
                     if changed.is_err() {
                         return Err(Status::unavailable("this server is stopping"));
                     }
                 }
-                () = sleep_until(self.progress_due) => {
-                    let revision = self.cursor.unwrap_or_default();
-                    self.pending.push_back(Piece::Progress(revision));
-                }
+                () = sleep_until(self.progress_due) => self.pending.push_back(Piece::Complete(revision)),
                 () = self.context.drain.wait() => {
                     return Err(Status::unavailable("this server is stopping"));
                 }
@@ -109,38 +157,24 @@ impl Watch {
         }
     }
 
-    /// Takes in what changed after the cursor, at one revision.
-    fn read(&mut self) {
-        let (cluster, pending, cursor) = (&self.cluster, &mut self.pending, &mut self.cursor);
-        self.context.node.read(|state, changes| {
-            let revision = state.revision();
-            match cursor.and_then(|cursor| changes.since(cursor)) {
-                None => {
-                    pending.push_back(Piece::Begin);
-                    pending.extend(state.snapshot_for(cluster).into_iter().map(Piece::Upsert));
-                    pending.push_back(Piece::End(revision));
-                    pending.push_back(Piece::Progress(revision));
-                }
-                Some(keys) if keys.is_empty() => {}
-                Some(keys) => {
-                    pending.extend(keys.into_iter().map(|key| match state.visible(cluster, key) {
-                        Some(item) => Piece::Upsert(item),
-                        None => Piece::Remove(key.clone()),
-                    }));
-                    pending.push_back(Piece::Progress(revision));
-                }
-            }
-            *cursor = Some(revision);
-        });
+    fn read(&mut self) -> Next {
+        let Self { context, feed, pending, .. } = self;
+        let bases = &context.watch.bases;
+        if feed.go_on(bases, pending) {
+            return Next::Look;
+        }
+        context.node.read(|state, changes| feed.pull(state, changes, bases, pending))
     }
 
-    fn message(&mut self, piece: Piece) -> wire::WatchResponse {
+    fn message(&mut self, piece: &Piece) -> wire::WatchResponse {
         let message = match piece {
             Piece::Begin => Message::SnapshotBegin(wire::SnapshotBegin {}),
-            Piece::Upsert(item) => Message::Upsert((&item).into()),
-            Piece::Remove(key) => Message::Remove((&key).into()),
-            Piece::End(revision) => Message::SnapshotEnd(wire::SnapshotEnd { revision: revision.0 }),
-            Piece::Progress(revision) => {
+            Piece::Upsert(item) => Message::Upsert(self.context.watch.encoder.item(item)),
+            Piece::Remove(key) => Message::Remove(key.into()),
+            Piece::End(revision, incarnation) => {
+                Message::SnapshotEnd(wire::SnapshotEnd { revision: revision.0, incarnation: incarnation.0 })
+            }
+            Piece::Complete(revision) => {
                 self.progress_due = Instant::now() + PROGRESS_EVERY;
                 Message::Progress(wire::Progress {
                     revision: revision.0,
@@ -148,6 +182,8 @@ impl Watch {
                 })
             }
         };
-        wire::WatchResponse { message: Some(message) }
+        let message = wire::WatchResponse { message: Some(message) };
+        self.context.metrics.watch_sent.inc_by((message.encoded_len() + FRAMING) as u64);
+        message
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use federation_api::convert::item::decoded;
 use federation_api::federation as wire;
 use federation_api::federation::federation_client::FederationClient;
 use federation_api::federation::watch_response::Message;
-use federation_model::{Exporters, FederationView, Item, ItemKey, Revision};
+use federation_model::{Exporters, FederationView, Incarnation, ItemKey, Revision};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
@@ -72,7 +73,10 @@ impl Watcher {
         mut agent: FederationClient<Channel>,
         resume: FederationView,
     ) -> Result<Self, Status> {
-        let request = wire::WatchRequest { resume_revision: resume.revision.0 };
+        let request = wire::WatchRequest {
+            resume_revision: resume.revision.0,
+            resume_incarnation: resume.incarnation.0,
+        };
         let stream = agent.watch(request).await?.into_inner();
         Ok(Self { stream, view: resume, snapshots: 0, named: BTreeSet::new() })
     }
@@ -88,7 +92,7 @@ impl Watcher {
                     self.named.clear();
                 }
                 Message::Upsert(item) => {
-                    let item = Item::try_from(item).unwrap();
+                    let item = decoded(item).unwrap().unwrap();
                     self.named.insert(item.key());
                     self.view.upsert(item);
                 }
@@ -97,7 +101,10 @@ impl Watcher {
                     self.view.remove(&key);
                     self.named.insert(key);
                 }
-                Message::SnapshotEnd(end) => self.view.revision = Revision(end.revision),
+                Message::SnapshotEnd(end) => {
+                    self.view.revision = Revision(end.revision);
+                    self.view.incarnation = Incarnation(end.incarnation);
+                }
                 Message::Progress(progress) => {
                     self.view.revision = Revision(progress.revision);
                     return Ok(());

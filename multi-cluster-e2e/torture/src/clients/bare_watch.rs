@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use federation_api::convert::item::decoded;
 use federation_api::federation as wire;
 use federation_api::federation::watch_response::Message;
 use federation_model::{Item, ItemKey, Revision};
@@ -32,7 +33,14 @@ impl BareWatch {
     /// Watches as `member`; goes from server to server of its own accord if it is `restless`.
     pub fn start(member: Arc<Member>, restless: bool, recorder: Recorder) -> Self {
         let watcher = WatcherName(format!("{} (bare)", member.cluster));
-        let stream = Stream { member, watcher: watcher.clone(), recorder, cursor: Revision(0), restless };
+        let stream = Stream {
+            member,
+            watcher: watcher.clone(),
+            recorder,
+            cursor: Revision(0),
+            incarnation: 0,
+            restless,
+        };
         Self { watcher, task: tokio::spawn(stream.run()) }
     }
 }
@@ -48,6 +56,7 @@ struct Stream {
     watcher: WatcherName,
     recorder: Recorder,
     cursor: Revision,
+    incarnation: u64,
     restless: bool,
 }
 
@@ -64,7 +73,8 @@ impl Stream {
 
     async fn session(&mut self, address: &str) -> anyhow::Result<()> {
         let mut stub = self.member.dial(address)?;
-        let request = wire::WatchRequest { resume_revision: self.cursor.0 };
+        let request =
+            wire::WatchRequest { resume_revision: self.cursor.0, resume_incarnation: self.incarnation };
         let mut messages = timeout(TIMING.answer, stub.watch(request)).await??.into_inner();
         self.recorder.watched([Event::Connected {
             watcher: self.watcher.clone(),
@@ -77,6 +87,9 @@ impl Stream {
         while let Some(message) = timeout(TIMING.silence, messages.message()).await?? {
             let Some(message) = message.message else { continue };
             changed |= !matches!(message, Message::Progress(_));
+            if let Message::SnapshotEnd(end) = &message {
+                self.incarnation = end.incarnation;
+            }
             let Some(event) = self.event(message)? else { continue };
             if let Event::SnapshotEnded { revision, .. } | Event::Progressed { revision, .. } = &event {
                 // What is said every second while nothing happens is noted once.
@@ -107,13 +120,13 @@ impl Stream {
                 Some(Event::Progressed { watcher, revision: Revision(progress.revision) })
             }
             Message::Upsert(item) => {
-                let piece = match Item::try_from(item)? {
-                    Item::Export(export) => Some(Piece::Export {
+                let piece = match decoded(item)? {
+                    Some(Item::Export(export)) => Some(Piece::Export {
                         write: write_of(&export),
-                        slot: Slot { service: export.service, cluster: export.cluster },
+                        slot: Slot { service: export.service.clone(), cluster: export.cluster.clone() },
                     }),
-                    Item::Vip(service, vip) => Some(Piece::Vip { service, vip }),
-                    Item::Cluster(_) | Item::Bundle(_) => None,
+                    Some(Item::Vip(service, vip)) => Some(Piece::Vip { service, vip }),
+                    Some(Item::Cluster(_) | Item::Bundle(_)) | None => None,
                 };
                 piece.map(|piece| Event::Upserted { watcher, piece })
             }

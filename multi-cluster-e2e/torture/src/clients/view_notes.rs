@@ -21,7 +21,10 @@ impl Noted {
                 (Slot { service: service.clone(), cluster: cluster.clone() }, write_of(export))
             })
         });
-        Self { exports: exports.collect(), vips: view.vips.clone() }
+        Self {
+            exports: exports.collect(),
+            vips: view.vips.iter().map(|(service, vip)| (service.clone(), *vip)).collect(),
+        }
     }
 
     /// The events from here to `next`, and that this was all at `revision`.

@@ -26,7 +26,7 @@ pub(crate) fn input(services: usize, port: u16) -> Input {
         let export = export(&service, port);
         ports.push(ServicePortId { service: service.clone(), port: port.try_into().unwrap() });
         view.vips.insert(service.clone(), VipRanges::DEFAULT.nth(u32::try_from(index).unwrap()).unwrap());
-        view.exports.insert(service, Arc::new(BTreeMap::from([(export.cluster.clone(), export)])));
+        view.exports.insert(service, Arc::new(BTreeMap::from([(export.cluster.clone(), Arc::new(export))])));
     }
     egress.assign(ports);
     Input {

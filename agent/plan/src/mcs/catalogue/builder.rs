@@ -130,7 +130,8 @@ fn listed(
 
 fn offered(cluster: &ClusterId, made_of: &MadeOf, with_unjudged: bool) -> Option<Offered> {
     let counts = |export| counts(export, cluster, &made_of.own, with_unjudged);
-    let exports: Vec<Cow<'_, Export>> = made_of.exporters.values().filter_map(counts).collect();
+    let exports: Vec<Cow<'_, Export>> =
+        made_of.exporters.values().map(AsRef::as_ref).filter_map(counts).collect();
     let import = Import::merge(exports.iter().map(AsRef::as_ref))?;
     let exporters = exports.into_iter().map(exporter).collect();
     Some(Offered { import, exporters })

@@ -58,7 +58,7 @@ fn generations_and_ready_endpoints_beyond_the_first_do_not_count() {
     let mut builder = CatalogueBuilder::default();
     let before = builder.build(&here(), &view, &local, true);
     let exporters = Arc::make_mut(view.exports.get_mut(&echo()).unwrap());
-    let export = exporters.values_mut().next().unwrap();
+    let export = Arc::make_mut(exporters.values_mut().next().unwrap());
     export.generation.0 += 1;
     export.localities[0].ready += 3;
     view.revision.0 += 1;

@@ -130,8 +130,8 @@ pub(crate) fn views(federation: &Federation) -> (FederationView, LocalView) {
             local.exports.insert(offered.service.clone(), Arc::new(own));
         }
         if !offered.not_sent {
-            let exporters = view.exports.entry(offered.service.clone()).or_default();
-            Arc::make_mut(exporters).insert(offered.cluster.clone(), export);
+            let exporters = view.exports.get_or_insert_with(&offered.service, Arc::default);
+            Arc::make_mut(exporters).insert(offered.cluster.clone(), Arc::new(export));
         }
     }
     local.invalid = federation.invalid.iter().map(|(id, wrong)| (id.clone(), invalid(wrong))).collect();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::state::Changes;
+use crate::state::{Changes, Position};
 use crate::view::FederationView;
 
 fn vip_key() -> ItemKey {
@@ -75,6 +75,31 @@ fn clusters_and_bundles_are_seen_by_all() {
 }
 
 #[test]
+fn keys_after_any_key_are_the_rest() {
+    let mut machine = Machine::with_clusters(&["east", "west"]);
+    for (cluster, name) in [("east", "a"), ("east", "b"), ("west", "b"), ("west", "c")] {
+        machine.put(export(cluster, name, 1));
+        let bundle = Bundle {
+            trust_domain: domain(&format!("{cluster}.lab")),
+            authorities: Vec::new(),
+            sequence: 1,
+            refresh_hint: 1,
+        };
+        machine.accept(put_bundle_in(0, cluster, bundle));
+    }
+    let all: Vec<ItemKey> = machine.state.keys_after(None).collect();
+    assert_eq!(all.len(), 2 + 2 + 3 + 4);
+    assert!(all.is_sorted());
+    for (at, key) in all.iter().enumerate() {
+        assert!(machine.state.keys_after(Some(key)).eq(all[at + 1..].iter().cloned()), "after {key:?}");
+    }
+    // Keys that are gone meanwhile.
+    let gone = ItemKey::Export(service("b"), cluster("f"));
+    assert_eq!(machine.state.keys_after(Some(&gone)).count(), 2);
+    assert_eq!(machine.state.keys_after(Some(&ItemKey::Vip(service("bb")))).count(), 1 + 4);
+}
+
+#[test]
 fn a_snapshot_is_everything_visible_and_nothing_else() {
     let mut machine = Machine::with_clusters(&["east", "west"]);
     machine.put(export("east", "echo", 1));
@@ -89,16 +114,17 @@ fn a_snapshot_is_everything_visible_and_nothing_else() {
 
 /// A watcher as the server serves it: the keys changed after its cursor, looked up in the present state.
 fn catch_up(view: &mut FederationView, machine: &Machine, changes: &Changes, who: &str) {
-    let Some(changed) = changes.since(view.revision) else {
+    let Some(changed) = changes.after(Position::end_of(view.revision)) else {
         *view = FederationView::default();
         machine.state.snapshot_for(&cluster(who)).into_iter().for_each(|item| view.upsert(item));
         view.revision = machine.state.revision();
         return;
     };
-    for key in changed {
-        match machine.state.visible(&cluster(who), key) {
+    for (_, change) in changed {
+        match machine.state.visible(&cluster(who), change.key()) {
             Some(item) => view.upsert(item),
-            None => view.remove(key),
+            None if change.may_be_lost_to(&cluster(who)) => view.remove(change.key()),
+            None => {}
         }
     }
     view.revision = machine.state.revision();
@@ -122,8 +148,13 @@ fn a_watcher_that_follows_the_ring_sees_what_a_snapshot_shows() {
         ];
         for (at, step) in steps.into_iter().enumerate() {
             machine.now += 2_000;
-            let changed = machine.accept(step);
-            changes.record(machine.state.revision(), changed);
+            let applied = machine.apply(step);
+            changes.record(
+                machine.state.revision(),
+                UnixMillis(machine.now),
+                applied.changed,
+                &applied.before,
+            );
             catch_up(&mut eager, &machine, &changes, "west");
             if at % 3 == 2 {
                 catch_up(&mut lazy, &machine, &changes, "west");

@@ -146,7 +146,7 @@ async fn a_hole_in_the_log_is_damage() {
         let db = open_db(dir.path(), &identity()).unwrap();
         let mut log = LogStore::open(db.clone(), ServerId(1)).unwrap();
         log.blocking_append([membership(), entry(1)]).await.unwrap();
-        db.append([(3, crate::store::codec::encode(&entry(3)).unwrap())]).unwrap();
+        db.append([(3, encode(&entry(3)).unwrap())]).unwrap();
         db.flush().await.unwrap();
     }
     let error = said(dir.path()).await.unwrap_err();

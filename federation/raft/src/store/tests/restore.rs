@@ -10,11 +10,11 @@ use crate::store::open;
 use crate::types::Member;
 
 fn backup_of(clusterset: &str) -> Vec<u8> {
-    let catalogue = Catalogue::new(1);
+    let catalogue = Catalogue::new(1, Metrics::default());
     let entry = entry(7);
     let EntryPayload::Normal(batch) = &entry.payload else { panic!("an entry of a batch") };
     catalogue.apply([(Revision(7), Some(batch))]);
-    let (state, at) = catalogue.copy();
+    let (state, _, at) = catalogue.copy();
     Backup::of(state, clusterset.parse().unwrap(), at, "0.1.0".to_owned()).to_bytes().unwrap()
 }
 

@@ -1,5 +1,7 @@
 //! What of an offer the federation has already.
 
+use std::sync::Arc;
+
 use federation_api::content_hash::ContentHash;
 use federation_api::federation as wire;
 use federation_model::{Bundle, ClusterId, Export, Revision, ServiceId, State};
@@ -7,10 +9,10 @@ use federation_model::{Bundle, ClusterId, Export, Revision, ServiceId, State};
 /// Most exports in one offer.
 pub(super) const MAX_OFFERED: usize = 256;
 
-/// What the catalogue has of what was offered: copies, so that nothing is hashed while the catalogue is held.
+/// What the catalogue has of what was offered: shared, so that nothing is hashed while the catalogue is held.
 #[derive(Debug)]
 pub(super) struct Present {
-    exports: Vec<Option<Export>>,
+    exports: Vec<Option<Arc<Export>>>,
     bundle: Option<Bundle>,
     revision: Revision,
 }
@@ -29,7 +31,7 @@ impl Present {
 
     /// Compares hashes.
     pub(super) fn compare(&self, offer: &wire::Offer) -> wire::Compared {
-        let known = |(present, offered): (&Option<Export>, &wire::OfferedExport)| wire::Known {
+        let known = |(present, offered): (&Option<Arc<Export>>, &wire::OfferedExport)| wire::Known {
             generation: present.as_ref().map(|present| present.generation.0),
             same: present
                 .as_ref()
