@@ -7,6 +7,11 @@ use multi_cluster_e2e_lab::process::proc_stat::is_alive;
 use multi_cluster_e2e_lab::state::LabState;
 use multi_cluster_e2e_lab::wait::{Seen, until};
 use multi_cluster_e2e_scenarios::{Ended, PATIENCE, run};
+use tokio::sync::Mutex;
+
+/// A lab of the command line takes the ports that the guides name, if they are free: two that start at the same moment would
+/// both find them so.
+static THE_PORTS: Mutex<()> = Mutex::const_new(());
 
 async fn lab(dir: &Path, args: &[&str]) -> anyhow::Result<Ended> {
     let dir = dir.display().to_string();
@@ -32,6 +37,7 @@ async fn all_gone(processes: &[(String, u32, u64)]) -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_detached_lab_is_used_and_ended() -> anyhow::Result<()> {
+    let _alone = THE_PORTS.lock().await;
     let parent = tempfile::tempdir()?;
     let dir = parent.path().join("lab");
     let up =
@@ -82,6 +88,7 @@ async fn a_detached_lab_is_used_and_ended() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_lab_leaves_nothing() -> anyhow::Result<()> {
+    let _alone = THE_PORTS.lock().await;
     let parent = tempfile::tempdir()?;
     let dir = parent.path().join("lab");
     let up = lab(&dir, &["up", "--detach", "--servers", "1", "--clusters", "east", "-o", "json"]).await?;
