@@ -19,8 +19,6 @@ pub(super) struct ClustersetClock {
     reading: Option<Reading>,
     /// The latest time given or seen. Nothing given later is before it.
     latest: UnixMillis,
-    /// The latest time given to a batch by this server.
-    stamped: UnixMillis,
 }
 
 /// A time, and when it was.
@@ -44,11 +42,12 @@ pub(super) enum Heard {
 impl ClustersetClock {
     /// A batch of `at` was applied at `seen`.
     pub(super) fn observe(&mut self, at: UnixMillis, seen: Duration, heard: Heard) {
-        self.latest = self.latest.max(at);
-        // Our own batches come back later than they were stamped; they must not hold the clock back.
-        if heard == Heard::Live && at > self.stamped {
+        // A time that was given or seen before is no news of now: our own batches come back later than they were stamped,
+        // and a new leader that lags may stamp the time of the batch before it. Neither may hold the clock back.
+        if heard == Heard::Live && at > self.latest {
             self.reading = Some(Reading { at: Duration::from_millis(at.0), seen });
         }
+        self.latest = self.latest.max(at);
     }
 
     /// The time for a batch that this server proposes as leader.
@@ -67,9 +66,8 @@ impl ClustersetClock {
         };
         let at = at.max(Duration::from_millis(self.latest.0));
         self.reading = Some(Reading { at, seen: now });
-        self.stamped = millis(at);
-        self.latest = self.stamped;
-        self.stamped
+        self.latest = millis(at);
+        self.latest
     }
 
     /// The time now, at any server.

@@ -90,6 +90,15 @@ fn a_leaders_own_batches_do_not_hold_it_back() {
     }
 }
 
+#[test]
+fn a_batch_of_a_time_that_was_seen_does_not_hold_back() {
+    let mut clock = ClustersetClock::default();
+    clock.observe(at(0), secs(1), Heard::Live);
+    // By a leader that had seen the one before a second late.
+    clock.observe(at(0), secs(2), Heard::Live);
+    assert_eq!(clock.read(secs(3), at(0)), at(2_000));
+}
+
 /// What happens to three servers, after so many milliseconds.
 #[derive(Debug, Clone)]
 enum Event {
