@@ -267,7 +267,16 @@ impl Writer {
         let limit = until.saturating_duration_since(Instant::now()).min(FORWARD_LIMIT);
         let metrics = self.raft.server_metrics();
         let seat = metrics.borrow().membership_config.membership().get_node(&node_id(leader)).cloned();
-        match self.network.forward(leader, seat.as_ref(), asked, limit).await {
+        let mut leadership = self.leadership.clone();
+        let other = leadership.wait_for(|seen| seen.leader.is_some_and(|now| now != leader));
+        let answer = tokio::select! {
+            // An answer that is there counts, whoever leads now.
+            biased;
+            answer = self.network.forward(leader, seat.as_ref(), asked, limit) => answer,
+            // One that died does not say so; nobody waits for it once another one leads.
+            _ = other => return Attempt::Again,
+        };
+        match answer {
             Ok(Ok(committed)) => Attempt::Done(committed),
             Ok(Err(Declined::TooLarge)) => Attempt::Failed(ProposeError::TooLarge { max: PROPOSAL_BYTES }),
             Ok(Err(Declined::NotLeader | Declined::Busy)) => Attempt::Again,
