@@ -4,9 +4,11 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Arguments for the program: make lab ARGS="--servers 5", make bench ARGS="propagation -o json".
 ARGS ?=
+# How many runs `make sim` makes.
+SEEDS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test torture bench setup envoy kubernetes build fmt lint deny clean kind kind-down images conformance
+.PHONY: help lab test torture bench sim setup envoy kubernetes build fmt lint deny clean kind kind-down images conformance
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,8 +31,12 @@ torture: ## Kill, stop and cut off real servers under load, and check what clien
 	$(TARGET)/debug/isthmus-torture --rounds $(or $(ROUNDS),100) $(ARGS)
 
 bench: envoy ## Measure, with release builds, and print figures
-	$(CARGO) build --locked --release --workspace --bins
+	$(CARGO) build --locked --release --workspace --exclude multi-cluster-e2e-sim --bins
 	$(TARGET)/release/isthmus-bench $(or $(ARGS),propagation)
+
+sim: ## Simulate the federation with many seeds: make sim SEEDS=10000, or one: make sim ARGS="--seed 17 --aloud"
+	$(CARGO) build --locked -p multi-cluster-e2e-sim
+	$(TARGET)/debug/isthmus-sim $(or $(ARGS),--seeds $(SEEDS))
 
 setup: envoy kubernetes ## Check the tools of this machine, fetch the pinned Envoy, build the pinned Kubernetes
 
@@ -42,8 +48,9 @@ kubernetes: ## Build the pinned Kubernetes and etcd into the cache (4 minutes, o
 	@deploy/setup/tools.sh --tests
 	@deploy/setup/kubernetes.sh
 
+# The simulation's defects on purpose are in no build for use.
 build: ## Build all binaries for use
-	$(CARGO) build --locked --release --workspace --bins
+	$(CARGO) build --locked --release --workspace --exclude multi-cluster-e2e-sim --bins
 
 images: ## Build the container images isthmus:VERSION and isthmus-sample:VERSION (ARGS="--base scratch" where nothing can be pulled)
 	@deploy/images/build.sh --sample $(ARGS)

@@ -63,7 +63,7 @@ if docker buildx version >/dev/null 2>&1; then export DOCKER_BUILDKIT=1; else ex
 programs='isthmus isthmus-agent isthmus-gateway isthmus-server'
 if [ -z "$from" ]; then
     # The same set as everywhere, so that nothing is compiled twice.
-    (cd "$root" && "${CARGO:-cargo}" build --locked --profile "$profile" --workspace --bins) >&2
+    (cd "$root" && "${CARGO:-cargo}" build --locked --profile "$profile" --workspace --exclude multi-cluster-e2e-sim --bins) >&2
     from=${CARGO_TARGET_DIR:-$root/target}/$built
 fi
 

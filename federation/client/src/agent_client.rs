@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::dial::{Dialer, mutual};
+use crate::dial::{Channels, Dialer, mutual};
 use crate::error::ClientError;
 use crate::last_known_good::Store;
 use crate::publish::{Desired, PublishStatus, Publisher};
@@ -80,9 +80,19 @@ impl AgentClient {
         desired: watch::Receiver<Arc<Desired>>,
         applied: watch::Receiver<Revision>,
     ) -> Result<(Self, AgentHandle), ClientError> {
+        let tls = mutual(config.identity.clone(), config.bundles.clone(), &config.clusterset)?;
+        Ok(Self::over(Channels::tls(tls), config, desired, applied))
+    }
+
+    /// The same over `channels` instead of mTLS over TCP.
+    pub fn over(
+        channels: Channels,
+        config: AgentConfig,
+        desired: watch::Receiver<Arc<Desired>>,
+        applied: watch::Receiver<Revision>,
+    ) -> (Self, AgentHandle) {
         let AgentConfig { servers, identity, bundles, clusterset, store, view, version, timing } = config;
-        let tls = mutual(identity.clone(), bundles.clone(), &clusterset)?;
-        let dialer = Dialer { servers, tls, timing };
+        let dialer = Dialer { servers, channels, timing };
         let first = Upstream { revision: view.revision, ..Upstream::default() };
         let (view, view_seen) = watch::channel(Arc::new(view));
         let (upstream, upstream_seen) = watch::channel(first);
@@ -122,7 +132,7 @@ impl AgentClient {
             lease: lease_seen,
             renewed: renewed_seen,
         };
-        Ok((client, handle))
+        (client, handle)
     }
 
     /// Runs until `drain` begins, then saves the last view and ends.

@@ -1,5 +1,6 @@
 //! From a list of servers to a client of one of them, and from that to the next.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +50,34 @@ pub(crate) fn channel(timing: &Timing, address: &str, tls: &Arc<ClientConfig>) -
         |name| ServerName::DnsName(name.to_owned()),
     );
     connect_tls_with(timing.dial, address, Arc::clone(tls), name)
+}
+
+/// How a channel to a server is made: by mTLS over TCP, or, in a simulation, by whatever it has. Cheap to clone.
+#[derive(Clone)]
+pub struct Channels(Arc<Open>);
+
+type Open = dyn Fn(&Timing, &str) -> Channel + Send + Sync;
+
+impl Channels {
+    /// Those that `open` makes of the limits and an address.
+    pub fn of(open: impl Fn(&Timing, &str) -> Channel + Send + Sync + 'static) -> Self {
+        Self(Arc::new(open))
+    }
+
+    /// mTLS over TCP.
+    pub(crate) fn tls(tls: Arc<ClientConfig>) -> Self {
+        Self::of(move |timing, address| channel(timing, address, &tls))
+    }
+
+    pub(crate) fn open(&self, timing: &Timing, address: &str) -> Channel {
+        (self.0)(timing, address)
+    }
+}
+
+impl fmt::Debug for Channels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channels").finish_non_exhaustive()
+    }
 }
 
 /// A stub with the bounds on messages that both sides keep.
@@ -103,7 +132,7 @@ pub(crate) async fn first_answer<T, F: Future<Output = Result<T, ClientError>>>(
 #[derive(Debug, Clone)]
 pub(crate) struct Dialer {
     pub(crate) servers: Servers,
-    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) channels: Channels,
     pub(crate) timing: Timing,
 }
 
@@ -138,7 +167,7 @@ impl Rotation {
         // Never empty: `Servers` refuses that.
         let server = servers.get(self.cursor % servers.len().max(1)).cloned().unwrap_or_default();
         self.cursor = self.cursor.wrapping_add(1);
-        let client = federation(channel(&self.dialer.timing, &server, &self.dialer.tls));
+        let client = federation(self.dialer.channels.open(&self.dialer.timing, &server));
         Target { server, client }
     }
 }

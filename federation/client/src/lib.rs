@@ -29,6 +29,7 @@ pub mod watch;
 
 pub use admin_client::AdminClient;
 pub use agent_client::{AgentClient, AgentConfig, AgentHandle};
+pub use dial::Channels;
 pub use error::ClientError;
 pub use join::{Joined, join};
 pub use publish::{Desired, ItemState, PublishStatus};

@@ -10,7 +10,7 @@ use federation_trust::{BundleSet, Identity, PrivateKey, SharedBundles, SharedIde
 use rand::Rng;
 use tokio::sync::watch;
 
-use crate::dial::{Dialer, call, channel, federation, first_answer};
+use crate::dial::{Dialer, call, federation, first_answer};
 use crate::error::ClientError;
 use crate::join::{bundle, issued};
 
@@ -59,7 +59,7 @@ impl Renewal {
         let (csr, key) = (&key.csr()?.0, &key);
         let timing = &self.dialer.timing;
         let renewed = first_answer(&self.dialer.servers.get(), |server| async move {
-            let mut client = federation(channel(timing, &server, &self.dialer.tls));
+            let mut client = federation(self.dialer.channels.open(timing, &server));
             let request = wire::RenewRequest { csr: csr.clone() };
             let answer = call(&server, timing.answer, client.renew(request)).await?;
             let bundle = bundle(&server, answer.bundle, &self.clusterset)?;

@@ -19,6 +19,7 @@
 mod metrics;
 mod node;
 mod peer;
+mod planted;
 mod store;
 mod types;
 
@@ -40,5 +41,7 @@ pub use types::Member;
 pub mod seams {
     pub use crate::node::{PeerPort, Seams};
     pub use crate::peer::transport::{Call, NoAnswer, Transport};
+    pub use crate::planted::{Bug, Planted};
+    pub use crate::store::catalogue::Witness;
     pub use crate::store::engine::{Disk, Engine, OpenError, Pair, Runner, Sectors, Tree, Write};
 }

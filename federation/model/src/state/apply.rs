@@ -40,6 +40,8 @@ impl State {
         let pristine = self.is_pristine();
         self.now = self.now.max(batch.at);
         let at = self.now;
+        // A state that was written before there were incarnations has none, and must not get one here: its replicas are
+        // upgraded one after the other, and would not agree on it.
         if pristine {
             self.incarnation = Incarnation(at.0);
         }
@@ -54,12 +56,6 @@ impl State {
             outcomes.push(outcome);
         }
         Applied { outcomes, changed, before }
-    }
-
-    /// Whether nothing was ever applied. A state that was written before there were incarnations has none, and must not get
-    /// one here: its replicas are upgraded one after the other, and would not agree on it.
-    fn is_pristine(&self) -> bool {
-        self.incarnation == Incarnation(0) && Self { revision: self.revision, ..Self::default() } == *self
     }
 
     /// Moves the revision over an entry that holds no batch (Raft's own entries).

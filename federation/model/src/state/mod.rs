@@ -3,6 +3,8 @@
 mod apply;
 pub mod changes;
 pub mod invariants;
+#[cfg(feature = "simulation")]
+mod planted;
 mod query;
 mod recording;
 

@@ -26,6 +26,12 @@ impl State {
         self.incarnation
     }
 
+    /// Whether no batch was ever applied: nothing is known, not even that there is nothing.
+    #[must_use]
+    pub fn is_pristine(&self) -> bool {
+        self.incarnation == Incarnation(0) && Self { revision: self.revision, ..Self::default() } == *self
+    }
+
     /// Who changed what.
     pub fn audit(&self) -> &Audit {
         &self.audit

@@ -49,6 +49,7 @@ use crate::peer::listener::PeerListener;
 use crate::peer::pool::Peers;
 use crate::peer::server::RaftService;
 use crate::peer::wire::Committed;
+use crate::planted::Planted;
 use crate::store::catalogue::Catalogue;
 use crate::store::db::Db;
 use crate::store::identity::StoreIdentity;
@@ -110,6 +111,7 @@ impl Node {
             timing: config.timing,
             clock: config.clock,
             metrics: config.metrics,
+            planted: Planted::default(),
         };
         let (node, service, drain) = Self::assemble(parts).await?;
         node.inner.tasks.spawn_fallible("raft port", serve(listener, service, drain));
@@ -123,11 +125,12 @@ impl Node {
     }
 
     async fn assemble(parts: Parts) -> Result<(Self, RaftService, DrainWatcher), StartError> {
-        let Parts { id, clusterset, members, join, store, transport, timing, clock, metrics } = parts;
+        let Parts { id, clusterset, members, join, store, transport, timing, clock, metrics, planted } =
+            parts;
         let Store { db, id: store, log, machine, catalogue, replayed } = store;
         let raft_config = timing.config(clusterset.as_str()).map_err(StartError::Timing)?;
         let founders = if join { BTreeSet::new() } else { members.keys().copied().collect() };
-        let network = Network::new(id, members, transport, db.durable());
+        let network = Network::new(id, members, transport, db.durable()).with(planted);
         let raft = Raft::new(node_id(id), Arc::new(raft_config), network.clone(), log, machine)
             .await
             .map_err(|error| StartError::Raft(RaftFailure(error.to_string())))?;

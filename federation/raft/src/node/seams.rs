@@ -9,6 +9,8 @@ use super::{Clock, StartError, Timing};
 use crate::metrics::Metrics;
 use crate::peer::server::RaftService;
 use crate::peer::transport::{Call, NoAnswer, Transport};
+use crate::planted::Planted;
+use crate::store::catalogue::Witness;
 use crate::store::engine::Disk;
 use crate::store::identity::StoreIdentity;
 use crate::store::open::{Store, open_now};
@@ -39,6 +41,10 @@ pub struct Seams {
     pub changes: usize,
     /// What is measured meanwhile.
     pub metrics: Metrics,
+    /// Sees everything that is applied.
+    pub witness: Option<Arc<dyn Witness>>,
+    /// What is wrong with it on purpose.
+    pub planted: Planted,
 }
 
 /// A server with its store open.
@@ -53,19 +59,33 @@ pub(super) struct Parts {
     pub(super) timing: Timing,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
+    pub(super) planted: Planted,
 }
 
 impl Seams {
     pub(super) fn open(self) -> Result<Parts, StartError> {
-        let Self { id, clusterset, members, join, fresh, disk, transport, timing, clock, changes, metrics } =
-            self;
+        let Self {
+            id,
+            clusterset,
+            members,
+            join,
+            fresh,
+            disk,
+            transport,
+            timing,
+            clock,
+            changes,
+            metrics,
+            ..
+        } = self;
+        let (witness, planted) = (self.witness, self.planted);
         if !members.contains_key(&id) {
             return Err(StartError::NotAMember(id));
         }
         let identity = StoreIdentity { clusterset: clusterset.clone(), server: id };
         let fresh = StoreId(fresh);
-        let store = open_now(disk.as_ref(), &identity, fresh, changes, &metrics)?;
-        Ok(Parts { id, clusterset, members, join, store, transport, timing, clock, metrics })
+        let store = open_now(disk.as_ref(), &identity, fresh, changes, &metrics, witness, planted)?;
+        Ok(Parts { id, clusterset, members, join, store, transport, timing, clock, metrics, planted })
     }
 }
 

@@ -18,6 +18,7 @@ use super::wire::{
     About, Append, AppendAnswer, Ask, Ballot, BallotAnswer, Install, InstallAnswer, Manage, ManageAnswer,
     Propose, ProposeAnswer, TakeOver, TakeOverAnswer,
 };
+use crate::planted::{Bug, Planted};
 use crate::store::codec::{CodecError, decode, encode};
 use crate::store::durable::Durable;
 use crate::types::{Member, Seat, TypeConfig};
@@ -45,6 +46,7 @@ pub(crate) struct Network {
     transport: Arc<dyn Transport>,
     /// Of this server's own log.
     durable: Durable,
+    planted: Planted,
     /// Who does not answer.
     pub(crate) silence: Arc<Silence>,
 }
@@ -64,7 +66,24 @@ impl Network {
         transport: Arc<dyn Transport>,
         durable: Durable,
     ) -> Self {
-        Self { me, configured: Arc::new(configured), transport, durable, silence: Arc::default() }
+        Self {
+            me,
+            configured: Arc::new(configured),
+            transport,
+            durable,
+            planted: Planted::default(),
+            silence: Arc::default(),
+        }
+    }
+
+    /// What is wrong with this server on purpose.
+    pub(crate) fn planted(&self) -> Planted {
+        self.planted
+    }
+
+    /// The same, with a defect.
+    pub(crate) fn with(self, planted: Planted) -> Self {
+        Self { planted, ..self }
     }
 
     /// The members of the configuration, this server among them.
@@ -188,7 +207,9 @@ type Asked<A, E = openraft::error::Infallible> = Result<A, RPCError<u64, Seat, R
 impl RaftNetwork<TypeConfig> for Peer {
     /// A follower must not hear that something is committed before it is on the disk here.
     async fn append_entries(&mut self, rpc: Append, option: RPCOption) -> Asked<AppendEntriesResponse<u64>> {
-        if let Some(committed) = rpc.leader_commit {
+        if let Some(committed) =
+            rpc.leader_commit.filter(|_| !self.network.planted.has(Bug::FollowersHearEarly))
+        {
             let durable = self.network.durable.until(committed.index).await;
             durable.map_err(|error| RPCError::Unreachable(Unreachable::new(&error)))?;
         }

@@ -1,13 +1,24 @@
 //! The applied state in memory, shared between the state machine, which alone writes it, and everybody who reads.
 
-use std::sync::{PoisonError, RwLock};
+use std::fmt::Debug;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use federation_model::state::{Applied, Changes, Tail};
+use federation_model::state::{Applied, Changes, Outcome, Tail};
 use federation_model::{Batch, Revision, State, UnixMillis};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::metrics::Metrics;
+use crate::planted::Planted;
+
+/// Sees everything that a server applies, in order: the oracle of a simulation. It must not block.
+pub trait Witness: Debug + Send + Sync {
+    /// The entry at `revision` was applied, and led to `state`. Entries of Raft itself have no batch.
+    fn applied(&self, revision: Revision, batch: Option<&Batch>, outcomes: &[Outcome], state: &State);
+
+    /// A snapshot has replaced whatever was there.
+    fn replaced(&self, state: &State);
+}
 
 /// The catalogue as of the last applied entry, with its recent changes.
 ///
@@ -21,6 +32,9 @@ pub(crate) struct Catalogue {
     news: watch::Sender<Revision>,
     ring: usize,
     metrics: Metrics,
+    witness: Option<Arc<dyn Witness>>,
+    #[cfg_attr(not(feature = "simulation"), expect(dead_code, reason = "nothing is planted"))]
+    planted: Planted,
 }
 
 #[derive(Debug)]
@@ -46,12 +60,29 @@ impl Catalogue {
     pub(crate) fn new(ring: usize, metrics: Metrics) -> Self {
         let inner = Inner { state: State::default(), changes: Changes::new(ring, Revision(0)), last: None };
         let nothing = || watch::Sender::new(Revision(0));
-        Self { inner: RwLock::new(inner), applied: nothing(), news: nothing(), ring, metrics }
+        Self {
+            inner: RwLock::new(inner),
+            applied: nothing(),
+            news: nothing(),
+            ring,
+            metrics,
+            witness: None,
+            planted: Planted::default(),
+        }
+    }
+
+    /// The same with a witness, and perhaps a defect.
+    pub(crate) fn watched(self, witness: Option<Arc<dyn Witness>>, planted: Planted) -> Self {
+        Self { witness, planted, ..self }
     }
 
     /// Reads the state and its recent changes at one revision.
     pub(crate) fn read<T>(&self, reader: impl FnOnce(&State, &Changes) -> T) -> T {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        #[cfg(feature = "simulation")]
+        if let Some(shown) = self.planted.shown(&inner.state) {
+            return reader(&shown, &inner.changes);
+        }
         reader(&inner.state, &inner.changes)
     }
 
@@ -83,11 +114,17 @@ impl Catalogue {
         for (revision, batch) in entries {
             let Some(batch) = batch else {
                 state.skip_to(revision);
+                if let Some(witness) = &self.witness {
+                    witness.applied(revision, None, &[], state);
+                }
                 answers.push(Applied::default());
                 continue;
             };
-            let mut applied = state.apply(revision, batch);
+            let mut applied = self.step(state, revision, batch);
             *last = Some(LastBatch { revision, at: state.now(), seen: Instant::now() });
+            if let Some(witness) = &self.witness {
+                witness.applied(revision, Some(batch), &applied.outcomes, state);
+            }
             if !applied.changed.is_empty() {
                 news = Some(revision);
             }
@@ -114,11 +151,24 @@ impl Catalogue {
         // A snapshot says nothing about how long ago its last batch was: it may be of any age.
         let last = Some(LastBatch { revision: Revision(0), at: at.max(state.now()), seen: Instant::now() });
         self.metrics.snapshot_of(at);
+        if let Some(witness) = &self.witness {
+            witness.replaced(&state);
+        }
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         *inner = Inner { changes, state, last };
         drop(inner);
         self.applied.send_replace(revision);
         self.news.send_replace(revision);
+    }
+
+    #[cfg(not(feature = "simulation"))]
+    fn step(&self, state: &mut State, revision: Revision, batch: &Batch) -> Applied {
+        state.apply(revision, batch)
+    }
+
+    #[cfg(feature = "simulation")]
+    fn step(&self, state: &mut State, revision: Revision, batch: &Batch) -> Applied {
+        self.planted.apply(state, revision, batch)
     }
 
     /// What is measured of it.

@@ -18,6 +18,7 @@ use super::error::StoreError;
 use super::flush::{Flusher, Reached};
 use super::identity::{FORMAT, Marker, StoreIdentity};
 use super::mark::{Mark, MarkFile};
+use crate::planted::{Bug, Planted};
 use crate::types::{StoreId, Vote};
 
 const META_IDENTITY: &str = "identity";
@@ -32,6 +33,7 @@ pub(crate) struct Db {
     /// As it was found.
     mark: Mark,
     dir: Arc<Path>,
+    planted: Planted,
 }
 
 impl Db {
@@ -70,7 +72,7 @@ impl Db {
         let mark = marks.mark();
         let runner = disk.runner();
         let flusher = Arc::new(Flusher::start(Arc::clone(&engine), runner, dir, marks, flushes)?);
-        let this = Self { engine, flusher, runner, mark, dir: dir.into() };
+        let this = Self { engine, flusher, runner, mark, dir: dir.into(), planted: Planted::default() };
 
         let found = this.engine.get(Tree::Meta, META_IDENTITY.as_bytes());
         match found.map_err(StoreError::engine("reading the identity"))? {
@@ -99,6 +101,16 @@ impl Db {
         self.put(META_STORE, &fresh)?;
         self.flush_now("writing its name")?;
         Ok(fresh)
+    }
+
+    /// The same, with a defect.
+    pub(crate) fn with(self, planted: Planted) -> Self {
+        Self { planted, ..self }
+    }
+
+    /// Whether it has this defect.
+    pub(super) fn has(&self, bug: Bug) -> bool {
+        self.planted.has(bug)
     }
 
     /// Bytes on disk.

@@ -12,6 +12,7 @@ use federation_model::{Revision, ServerId};
 use super::db::Db;
 use super::error::StoreError;
 use super::flush::Reached;
+use crate::planted::Bug;
 use crate::types::{Entry, LogId, StorageError, TypeConfig, Vote, node_id};
 
 pub(super) const VOTE: &str = "vote";
@@ -162,9 +163,12 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), StorageError> {
         let failed = |error: StoreError| error.into_storage(ErrorSubject::Vote, ErrorVerb::Write);
-        self.db.put(VOTE, vote).map_err(failed)?;
+        if !self.db.has(Bug::VoteNotWritten) {
+            self.db.put(VOTE, vote).map_err(failed)?;
+        }
         self.vote = Some(*vote);
-        self.db.flush_reaching(Reached::Vote(*vote)).await.map_err(failed)
+        let reached = if self.db.has(Bug::VoteNotWritten) { Reached::Same } else { Reached::Vote(*vote) };
+        self.db.flush_reaching(reached).await.map_err(failed)
     }
 
     async fn read_vote(&mut self) -> Result<Option<Vote>, StorageError> {
@@ -201,7 +205,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             })
             .collect();
         encoded.and_then(|encoded| self.db.append(encoded)).map_err(logs(ErrorVerb::Write))?;
-        if self.leads(&last) {
+        if self.db.has(Bug::FollowerAcknowledgesEarly) && !self.leads(&last) {
+            callback.log_io_completed(Ok(()));
+        } else if self.leads(&last) {
             // The followers hear of it meanwhile; nothing comes of it before it is on disk here too (`durable.rs`).
             self.db.flush_entries(first, last.index).map_err(logs(ErrorVerb::Write))?;
             callback.log_io_completed(Ok(()));

@@ -17,6 +17,7 @@ use super::durable::Durable;
 use super::error::StoreError;
 use super::snapshot::{Body, SnapshotStore};
 use crate::metrics::Metrics;
+use crate::planted::{Bug, Planted};
 use crate::types::{
     Entry, LogId, Outcomes, Seat, SnapshotMeta, StorageError, StoredMembership, TypeConfig, revision_of,
 };
@@ -30,6 +31,7 @@ pub(crate) struct StateMachine {
     catalogue: Arc<Catalogue>,
     snapshots: Arc<SnapshotStore>,
     durable: Durable,
+    planted: Planted,
     last_applied: Option<LogId>,
     membership: StoredMembership,
 }
@@ -46,6 +48,7 @@ impl StateMachine {
             catalogue,
             snapshots: Arc::new(snapshots),
             durable,
+            planted: Planted::default(),
             last_applied: None,
             membership: StoredMembership::default(),
         };
@@ -57,6 +60,11 @@ impl StateMachine {
             return Err(StoreError::Gap { after: after.0, purged: purged.0 });
         }
         Ok(this)
+    }
+
+    /// The same, with a defect.
+    pub(crate) fn with(self, planted: Planted) -> Self {
+        Self { planted, ..self }
     }
 
     fn become_snapshot(&mut self, meta: &SnapshotMeta, body: Body) {
@@ -86,7 +94,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         I::IntoIter: OptionalSend,
     {
         let entries: Vec<Entry> = entries.into_iter().collect();
-        if let Some(last) = entries.last() {
+        if let Some(last) = entries.last().filter(|_| !self.planted.has(Bug::LeaderAcknowledgesEarly)) {
             let durable = self.durable.until(last.log_id.index).await;
             durable.map_err(|error| error.into_storage(ErrorSubject::Log(last.log_id), ErrorVerb::Write))?;
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use federation_model::{Revision, ServerId};
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, Witness};
 use super::db::Db;
 use super::engine::{Directory, Disk};
 use super::error::StoreError;
@@ -16,6 +16,7 @@ use super::machine::StateMachine;
 use super::restore;
 use super::snapshot::SnapshotStore;
 use crate::metrics::Metrics;
+use crate::planted::Planted;
 use crate::types::{Member, StoreId};
 
 /// A store, open.
@@ -49,7 +50,7 @@ pub(crate) async fn open(
         if let Some(backup) = backup {
             restore::begin(&dir, &db, backup, &members)?;
         }
-        read(db, &identity, StoreId(rand::random()), ring, &metrics)
+        read(db, &identity, StoreId(rand::random()), ring, &metrics, None, Planted::default())
     })
     .await;
     // The engine panics over some damages. Nothing was served from it yet, and nothing will be.
@@ -65,8 +66,11 @@ pub(crate) fn open_now(
     fresh: StoreId,
     ring: usize,
     metrics: &Metrics,
+    witness: Option<Arc<dyn Witness>>,
+    planted: Planted,
 ) -> Result<Store, StoreError> {
-    read(Db::open(disk, identity, metrics.flush.clone())?, identity, fresh, ring, metrics)
+    let db = Db::open(disk, identity, metrics.flush.clone())?.with(planted);
+    read(db, identity, fresh, ring, metrics, witness, planted)
 }
 
 fn read(
@@ -75,12 +79,15 @@ fn read(
     fresh: StoreId,
     ring: usize,
     metrics: &Metrics,
+    witness: Option<Arc<dyn Witness>>,
+    planted: Planted,
 ) -> Result<Store, StoreError> {
     let id = db.named(fresh)?;
     let log = LogStore::open(db.clone(), identity.server)?;
-    let catalogue = Arc::new(Catalogue::new(ring, metrics.clone()));
+    let catalogue = Arc::new(Catalogue::new(ring, metrics.clone()).watched(witness, planted));
     let snapshots = SnapshotStore::new(db.clone());
     let machine = StateMachine::load(Arc::clone(&catalogue), snapshots, db.durable(), log.purged()?)?;
+    let machine = machine.with(planted);
     let replayed = log.last_at_open();
     Ok(Store { db, id, log, machine, catalogue, replayed })
 }

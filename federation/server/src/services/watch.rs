@@ -84,29 +84,30 @@ pub(super) fn watch(
 }
 
 /// From where to go on: after what was seen, or from nothing. A server that is behind its watcher waits, and then says
-/// so: another one may be further. It never takes the watcher back in time.
+/// so: another one may be further. It never takes the watcher back in time. One that has nothing yet is behind everybody: what
+/// it shows must not be taken for an empty catalogue, and its revisions are of no life.
 async fn resume(context: &Context, seen: Seen) -> Result<Option<Revision>, Status> {
-    if seen.revision == Revision(0) {
-        return Ok(None);
-    }
     let mut applied = context.node.applied();
     let deadline = Instant::now() + CATCH_UP;
     loop {
-        let present = context
-            .node
-            .read(|state, _| Seen { incarnation: state.incarnation(), revision: state.revision() });
-        if present.incarnation > seen.incarnation {
-            // Of another life: its revisions mean nothing here.
+        let (begun, present) = context.node.read(|state, _| {
+            let present = Seen { incarnation: state.incarnation(), revision: state.revision() };
+            (!state.is_pristine(), present)
+        });
+        if begun && (seen.revision == Revision(0) || present.incarnation > seen.incarnation) {
+            // Nothing was seen, or it was of another life: its revisions mean nothing here.
             return Ok(None);
         }
-        if present >= seen {
+        if begun && present >= seen {
             return Ok(Some(seen.revision));
         }
         if !matches!(timeout_at(deadline, applied.changed()).await, Ok(Ok(()))) {
-            let message = format!(
-                "this server is at revision {}, behind the watcher's {}",
-                present.revision, seen.revision
-            );
+            let message = if begun {
+                let (here, there) = (present.revision, seen.revision);
+                format!("this server is at revision {here}, behind the watcher's {there}")
+            } else {
+                "this server has nothing of the catalogue yet".to_owned()
+            };
             return Err(context.refused(Code::Unavailable, "behind", message));
         }
     }

@@ -127,12 +127,13 @@ impl Manager {
                 Ok(managed) => return Ok(managed),
                 Err(Unmanaged::Refused(error)) => return Err(error),
                 Err(Unmanaged::NotLeader) => {
-                    let pause = tokio::time::timeout(RETRY, leadership.changed());
                     if Instant::now() >= deadline {
                         return Err(MembershipError::NoLeader { waited: LIMIT });
                     }
-                    // A change of leader ends it early.
-                    let _ = pause.await;
+                    // A change of leader ends the pause early.
+                    if let Ok(Err(_)) = tokio::time::timeout(RETRY, leadership.changed()).await {
+                        return Err(MembershipError::Stopped);
+                    }
                 }
             }
         }

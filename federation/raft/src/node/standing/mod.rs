@@ -17,6 +17,7 @@ use self::decide::{Verdict, decide};
 use super::config::{RaftFailure, StartError};
 use crate::peer::client::Network;
 use crate::peer::wire::About;
+use crate::planted::Bug;
 use crate::types::{Member, Raft, Seat, StoreId, node_id};
 
 /// How long another server may take to say what it has.
@@ -153,6 +154,9 @@ impl Gate {
             let standing = match decide(network.me, &own, &ask(&network).await) {
                 Verdict::Found(stores) => {
                     found(&raft, network.configured(), &stores).await?;
+                    Standing::Member
+                }
+                Verdict::Stand(Standing::Lost) if network.planted().has(Bug::LostDataTakesPart) => {
                     Standing::Member
                 }
                 Verdict::Stand(standing) => standing,
