@@ -25,8 +25,8 @@ mod types;
 
 pub use metrics::Metrics;
 pub use node::{
-    Clock, Leadership, Managed, MemberRole, MemberStatus, MembershipError, Node, NodeConfig, NodeStatus,
-    ProposeError, RaftFailure, Standing, StartError, Timing, Waiting,
+    Clock, DiskRoom, Leadership, Managed, MemberRole, MemberStatus, MembershipError, Node, NodeConfig,
+    NodeStatus, ProposeError, RaftFailure, Space, Standing, StartError, Timing, Waiting,
 };
 pub use peer::listener::{ListenError, PeerListener};
 pub use peer::wire::Committed;

@@ -5,6 +5,8 @@
 mod harness;
 #[path = "group/members.rs"]
 mod members;
+#[path = "group/room.rs"]
+mod room;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;

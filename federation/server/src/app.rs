@@ -18,7 +18,7 @@ use federation_kit::grpc::TlsIncoming;
 use federation_kit::readiness::{Block, Readiness};
 use federation_model::{Command, VipRanges};
 use federation_raft::{
-    Clock, Leadership, ListenError, Node, NodeConfig, PeerListener, Standing, StartError, StoreError,
+    Clock, Leadership, ListenError, Node, NodeConfig, PeerListener, Space, Standing, StartError, StoreError,
 };
 use federation_trust::authorize::Anyone;
 use federation_trust::tls::{Clients, ServerTls, server_config};
@@ -124,6 +124,7 @@ impl App {
             identity: trust.identity(),
             bundles: trust.bundles(),
             listener: raft,
+            space: Space::of(&config.data_dir, config.min_free_mib.saturating_mul(1024 * 1024)),
             timing: config.timing,
             clock: Clock::system(),
             metrics: raft_metrics,

@@ -44,6 +44,10 @@ pub struct Config {
     /// What one cluster may take, and this server as a whole.
     #[serde(default)]
     pub limits: Limits,
+    /// Mebibytes that must be free where the data directory is. With less, the server lets another one lead, takes no
+    /// writes and goes on serving reads; with a quarter more it takes part again.
+    #[serde(default = "min_free_mib")]
+    pub min_free_mib: u64,
     /// Raft's clocks; not in the file.
     #[serde(skip)]
     pub timing: Timing,
@@ -86,6 +90,11 @@ impl Default for VipConfig {
         let VipRanges { v4, v6 } = VipRanges::DEFAULT;
         Self { v4, v6 }
     }
+}
+
+/// Several times what the engine writes between two looks at the disk.
+const fn min_free_mib() -> u64 {
+    64
 }
 
 impl Config {

@@ -131,6 +131,10 @@ impl Collector for NodeCollector {
             let metric = gauge(number);
             metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)?;
         }
+        let room = *self.0.room().borrow();
+        let full = gauge(u64::from(room.low));
+        let (name, help) = ("isthmus_raft_disk_full", "1 if too little is free: the server takes no writes");
+        full.encode(encoder.encode_descriptor(name, help, None, full.metric_type())?)?;
         let disk = gauge(status.disk_bytes);
         let (name, help) = ("isthmus_raft_disk", "Size of log and snapshot on disk");
         disk.encode(encoder.encode_descriptor(name, help, Some(&Unit::Bytes), disk.metric_type())?)

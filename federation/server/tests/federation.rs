@@ -7,6 +7,8 @@ mod backup;
 mod harness;
 #[path = "federation/limits.rs"]
 mod limits;
+#[path = "federation/members.rs"]
+mod members;
 #[path = "federation/streams.rs"]
 mod streams;
 

@@ -92,6 +92,12 @@ async fn one(scene: &Scene, fault: &Fault) -> Result<(), Violation> {
             sleep(lasts).await;
             scene.set_speed(server, Speed::FAST);
         }
+        Fault::FullDisk { server, lasts } => {
+            let server = scene.members.nth(server);
+            scene.set_full(server, true);
+            sleep(lasts).await;
+            scene.set_full(server, false);
+        }
         Fault::Jump { server, millis } => scene.jump(scene.members.nth(server), millis).await,
         Fault::Members(ref change) => scene.members.ask(change.clone()),
         Fault::Rival { cluster } => scene.start_agent(cluster),

@@ -69,6 +69,13 @@ pub enum Fault {
         /// How long.
         lasts: Duration,
     },
+    /// A server's disk has no room.
+    FullDisk {
+        /// Which.
+        server: usize,
+        /// How long.
+        lasts: Duration,
+    },
     /// A server's clock jumps.
     Jump {
         /// Which.
@@ -103,6 +110,7 @@ impl Fault {
             Self::OneWay { .. } => "one-way-cut",
             Self::Storm { .. } => "storm",
             Self::SlowDisk { .. } => "slow-disk",
+            Self::FullDisk { .. } => "full-disk",
             Self::Jump { .. } => "clock-jump",
             Self::Rival { .. } => "rival-agent",
             Self::AgentKilled { .. } => "agent-killed",
@@ -208,7 +216,8 @@ fn fault(chance: &Chance, servers: usize, clusters: usize) -> Fault {
             slow: chance.number(1, 800),
             lasts: lasts(),
         },
-        60..=69 => Fault::SlowDisk { server: server(), lasts: lasts() },
+        60..=66 => Fault::SlowDisk { server: server(), lasts: lasts() },
+        67..=69 => Fault::FullDisk { server: server(), lasts: lasts() },
         70..=75 => {
             let millis = i64::try_from(chance.number(1, 20_000)).unwrap_or_default();
             Fault::Jump { server: server(), millis: if chance.permille(500) { millis } else { -millis } }
@@ -248,6 +257,6 @@ mod tests {
             (0..100).flat_map(|seed| Plan::of(seed).faults).map(|(_, fault)| fault.word()).collect();
         words.sort_unstable();
         words.dedup();
-        assert_eq!(words.len(), 15, "{words:?}");
+        assert_eq!(words.len(), 16, "{words:?}");
     }
 }

@@ -181,6 +181,13 @@ impl Scene {
         }
     }
 
+    /// Whether a server's disk has room, from now on.
+    pub fn set_full(&self, number: usize, full: bool) {
+        if let Some(platter) = self.platters.get(number) {
+            platter.set_full(full);
+        }
+    }
+
     /// The running servers, by number.
     pub fn nodes(&self) -> MutexGuard<'_, BTreeMap<usize, Node>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
@@ -245,6 +252,7 @@ impl Scene {
         self.net.heal();
         for number in 0..self.servers.len() {
             self.set_speed(number, Speed::FAST);
+            self.set_full(number, false);
             self.start(number).await?;
         }
         for number in 0..self.clusters.len() {

@@ -19,10 +19,10 @@ use openraft::error::{ClientWriteError, RaftError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::Leadership;
 use super::fair::{FairQueue, Origin, Room};
 use super::propose::{PROPOSAL_BYTES, Proposal, ProposeError, QUEUE, Route};
 use super::time::Time;
+use super::{DiskRoom, Leadership};
 use crate::metrics::Metrics;
 use crate::peer::client::Network;
 use crate::peer::server::FORWARD_LIMIT;
@@ -62,6 +62,8 @@ pub(super) struct Writer {
     /// While true, this server hands over and begins no entry.
     pub(super) held: watch::Receiver<bool>,
     pub(super) time: Time,
+    /// Without room, this server commits nothing as leader.
+    pub(super) room: watch::Receiver<DiskRoom>,
     pub(super) metrics: Metrics,
 }
 
@@ -229,6 +231,7 @@ impl Writer {
             (Some(leader), Route::Anywhere) if leader != leadership.me => {
                 self.attempt_there(leader, asked, until).await
             }
+            (Some(_), _) if self.room.borrow().low => Attempt::Failed(ProposeError::DiskFull),
             (Some(_), _) => self.attempt_here(asked.commands, route, until).await,
             (None, Route::LeaderOnly) => Attempt::Failed(ProposeError::NotLeader),
             (None, Route::Anywhere) => Attempt::Again,
@@ -279,6 +282,7 @@ impl Writer {
         match answer {
             Ok(Ok(committed)) => Attempt::Done(committed),
             Ok(Err(Declined::TooLarge)) => Attempt::Failed(ProposeError::TooLarge { max: PROPOSAL_BYTES }),
+            Ok(Err(Declined::DiskFull)) => Attempt::Failed(ProposeError::DiskFull),
             Ok(Err(Declined::NotLeader | Declined::Busy)) => Attempt::Again,
             Err(error) => {
                 tracing::debug!(%leader, error = %federation_kit::exit::chain(&error), "leader did not answer");

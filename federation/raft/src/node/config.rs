@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use federation_model::{ServerId, TrustDomain};
 use federation_trust::{SharedBundles, SharedIdentity};
 
-use super::{Clock, Timing};
+use super::{Clock, Space, Timing};
 use crate::metrics::Metrics;
 use crate::peer::listener::PeerListener;
 use crate::store::error::StoreError;
@@ -31,6 +31,8 @@ pub struct NodeConfig {
     pub bundles: SharedBundles,
     /// The Raft port, bound.
     pub listener: PeerListener,
+    /// What is left on its disk.
+    pub space: Space,
     /// How patient it is with the others.
     pub timing: Timing,
     /// What time it is for this server.

@@ -8,6 +8,7 @@ pub(crate) mod fair;
 mod leases;
 pub(crate) mod membership;
 pub(crate) mod propose;
+mod room;
 mod seams;
 pub(crate) mod standing;
 mod status;
@@ -31,6 +32,7 @@ pub use self::clock::Clock;
 pub use self::config::{NodeConfig, RaftFailure, StartError};
 pub use self::membership::{Managed, MembershipError};
 pub use self::propose::ProposeError;
+pub use self::room::{DiskRoom, Space};
 pub use self::seams::{PeerPort, Seams};
 pub use self::standing::{Standing, Waiting};
 pub use self::status::{Leadership, MemberRole, MemberStatus, NodeStatus};
@@ -78,6 +80,7 @@ struct Inner {
     manager: Manager,
     leadership: watch::Receiver<Leadership>,
     standing: watch::Receiver<Standing>,
+    room: watch::Receiver<DiskRoom>,
     tasks: Tasks,
     /// Taken at shutdown, so that nothing proposes, serves or holds the data directory any more.
     running: Mutex<Option<Running>>,
@@ -110,6 +113,7 @@ impl Node {
             transport: Arc::new(peers),
             timing: config.timing,
             clock: config.clock,
+            space: config.space,
             metrics: config.metrics,
             planted: Planted::default(),
         };
@@ -125,7 +129,7 @@ impl Node {
     }
 
     async fn assemble(parts: Parts) -> Result<(Self, RaftService, DrainWatcher), StartError> {
-        let Parts { id, clusterset, members, join, store, transport, timing, clock, metrics, planted } =
+        let Parts { id, clusterset, members, join, store, transport, timing, clock, space, metrics, planted } =
             parts;
         let Store { db, id: store, log, machine, catalogue, replayed } = store;
         let raft_config = timing.config(clusterset.as_str()).map_err(StartError::Timing)?;
@@ -143,18 +147,22 @@ impl Node {
         let time = Time::new(clock, Arc::clone(&catalogue), replayed);
         let (hold, held) = watch::channel(false);
         let manager = Manager::new(raft.clone(), network.clone(), leadership.clone(), hold);
+        let (room_is, room) = watch::channel(DiskRoom::default());
         let writer = Writer {
             raft: raft.clone(),
             network: network.clone(),
             leadership: leadership.clone(),
             held,
             time: time.clone(),
+            room: room.clone(),
             metrics,
         };
         tasks.spawn("raft leadership", follow_leadership(raft.clone(), leader_is));
         tasks.spawn("raft commit", Committer::new(writer, waiting).run());
         let leases = leases::run(Arc::clone(&catalogue), proposer.clone(), leadership.clone(), time.clone());
         tasks.spawn("raft leases", leases);
+        let watched = room::run(space, room_is, raft.clone(), manager.clone(), leadership.clone());
+        tasks.spawn("raft room", watched);
         tasks.spawn("raft members", manager.clone().keep_finished());
         let (standing, settling) = (gate.standing(), gate.clone().settle(raft.clone(), network.clone()));
         tasks.spawn_fallible("raft standing", settling);
@@ -164,11 +172,12 @@ impl Node {
             proposer: proposer.clone(),
             gate,
             manager: manager.clone(),
+            room: room.clone(),
         };
 
         let running = Mutex::new(Some(Running { proposer, drain, db }));
         let inner =
-            Inner { id, raft, catalogue, time, network, manager, leadership, standing, tasks, running };
+            Inner { id, raft, catalogue, time, network, manager, leadership, standing, room, tasks, running };
         Ok((Self { inner: Arc::new(inner) }, service, watcher))
     }
 
@@ -234,6 +243,12 @@ impl Node {
     #[must_use]
     pub fn standing(&self) -> watch::Receiver<Standing> {
         self.inner.standing.clone()
+    }
+
+    /// What is known of the room on the disk, as a thing to wait on.
+    #[must_use]
+    pub fn room(&self) -> watch::Receiver<DiskRoom> {
+        self.inner.room.clone()
     }
 
     /// What this server says of itself.

@@ -37,6 +37,9 @@ pub enum ProposeError {
         /// The bound.
         max: usize,
     },
+    /// The leader has no room on its disk, and nobody else leads.
+    #[error("the leader has no room on its disk")]
+    DiskFull,
     /// This server is shutting down.
     #[error("this server is stopping")]
     Stopped,

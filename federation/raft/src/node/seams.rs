@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use federation_model::{ServerId, TrustDomain};
 
-use super::{Clock, StartError, Timing};
+use super::{Clock, Space, StartError, Timing};
 use crate::metrics::Metrics;
 use crate::peer::server::RaftService;
 use crate::peer::transport::{Call, NoAnswer, Transport};
@@ -37,6 +37,8 @@ pub struct Seams {
     pub timing: Timing,
     /// What time it is for this server.
     pub clock: Clock,
+    /// What is left on its disk.
+    pub space: Space,
     /// Changes kept for watchers that fell behind.
     pub changes: usize,
     /// What is measured meanwhile.
@@ -58,6 +60,7 @@ pub(super) struct Parts {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) timing: Timing,
     pub(super) clock: Clock,
+    pub(super) space: Space,
     pub(super) metrics: Metrics,
     pub(super) planted: Planted,
 }
@@ -74,6 +77,7 @@ impl Seams {
             transport,
             timing,
             clock,
+            space,
             changes,
             metrics,
             ..
@@ -85,7 +89,7 @@ impl Seams {
         let identity = StoreIdentity { clusterset: clusterset.clone(), server: id };
         let fresh = StoreId(fresh);
         let store = open_now(disk.as_ref(), &identity, fresh, changes, &metrics, witness, planted)?;
-        Ok(Parts { id, clusterset, members, join, store, transport, timing, clock, metrics, planted })
+        Ok(Parts { id, clusterset, members, join, store, transport, timing, clock, space, metrics, planted })
     }
 }
 

@@ -9,6 +9,7 @@ use federation_model::ServerId;
 use futures::future::join_all;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
 use super::transport::Call;
@@ -16,6 +17,7 @@ use super::wire::{
     Append, AppendAnswer, Ask, Ballot, BallotAnswer, Committed, Declined, Install, InstallAnswer, Manage,
     ManageAnswer, Propose, TakeOver, TakeOverAnswer,
 };
+use crate::node::DiskRoom;
 use crate::node::membership::Manager;
 use crate::node::propose::{ProposeError, Proposer, Route};
 use crate::node::standing::{Gate, Standing};
@@ -33,6 +35,7 @@ pub(crate) struct RaftService {
     pub(crate) proposer: Proposer,
     pub(crate) gate: Gate,
     pub(crate) manager: Manager,
+    pub(crate) room: watch::Receiver<DiskRoom>,
 }
 
 /// Why a call is not answered.
@@ -44,6 +47,8 @@ pub(crate) enum Unanswered {
     Answer(#[source] CodecError),
     #[error("server {0} does not take part: {1}")]
     Outside(ServerId, Standing),
+    #[error("server {0} has no room on its disk")]
+    Full(ServerId),
     #[error("raft has stopped")]
     Stopped,
 }
@@ -66,7 +71,14 @@ impl RaftService {
         }
         match call {
             Call::Append => {
-                let answer: AppendAnswer = self.raft.append_entries(read::<Append>(payload)?).await;
+                let mut append = read::<Append>(payload)?;
+                let full = if append.entries.is_empty() { Ok(()) } else { self.room() };
+                if full.is_err() {
+                    // Who leads, and what is committed, is news that takes no room.
+                    append.entries.clear();
+                }
+                let answer: AppendAnswer = self.raft.append_entries(append).await;
+                full?;
                 write(&answer)
             }
             Call::Vote => {
@@ -74,6 +86,7 @@ impl RaftService {
                 write(&answer)
             }
             Call::Install => {
+                self.room()?;
                 let answer: InstallAnswer = self.raft.install_snapshot(read::<Install>(payload)?).await;
                 write(&answer)
             }
@@ -105,7 +118,13 @@ impl RaftService {
         })
     }
 
+    /// To the leader a server without room is one that is down. Heartbeats still reach it, and what was committed.
+    fn room(&self) -> Result<(), Unanswered> {
+        if self.room.borrow().low { Err(Unanswered::Full(self.me)) } else { Ok(()) }
+    }
+
     async fn take_over(&self, vote: Vote) -> Result<TakeOverAnswer, Unanswered> {
+        self.room()?;
         let present = self.raft.metrics().borrow().vote;
         if present > vote || vote.leader_id.node_id != node_id(self.me) {
             return Ok(TakeOverAnswer::Late);
@@ -124,6 +143,7 @@ impl RaftService {
             Err(error @ Unanswered::Question(_)) => Err(Status::invalid_argument(chain(&error).to_string())),
             Err(error @ Unanswered::Answer(_)) => Err(Status::internal(chain(&error).to_string())),
             Err(error @ Unanswered::Outside(..)) => Err(Status::failed_precondition(error.to_string())),
+            Err(error @ Unanswered::Full(_)) => Err(Status::resource_exhausted(error.to_string())),
             Err(error @ Unanswered::Stopped) => Err(Status::unavailable(error.to_string())),
         }
     }
@@ -132,6 +152,7 @@ impl RaftService {
 fn declined(error: &ProposeError) -> Declined {
     match error {
         ProposeError::Busy => Declined::Busy,
+        ProposeError::DiskFull => Declined::DiskFull,
         ProposeError::TooLarge { .. } => Declined::TooLarge,
         ProposeError::NoLeader { .. } | ProposeError::NotLeader | ProposeError::Stopped => {
             Declined::NotLeader

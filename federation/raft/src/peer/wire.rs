@@ -72,6 +72,8 @@ pub(crate) enum Declined {
     Busy,
     /// The commands are larger than an entry may be.
     TooLarge,
+    /// It has no room on its disk.
+    DiskFull,
 }
 
 /// Asks a server what it has. Answered by every server, also by one that does not take part.

@@ -14,7 +14,7 @@ use federation_kit::testing::eventually;
 use federation_model::backup::RESTORE_FILE;
 use federation_model::command::Registration;
 use federation_model::{Bundle, ClusterId, Command, ServerId, SpiffeId, TrustDomain};
-use federation_raft::{Clock, Member, Metrics, Node, NodeConfig, PeerListener, StartError, Timing};
+use federation_raft::{Clock, Member, Metrics, Node, NodeConfig, PeerListener, Space, StartError, Timing};
 use federation_trust::authorize::Anyone;
 use federation_trust::csr::verified_key;
 use federation_trust::tls::{ClientTls, Server, client_config};
@@ -24,6 +24,8 @@ use federation_trust::{
 use rustls::pki_types::ServerName;
 use tonic::{Response, Status};
 
+/// What must be free on a server's disk.
+pub(crate) const LEAST_FREE: u64 = 1_000;
 /// Only bounds how long a broken test hangs.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
@@ -40,6 +42,8 @@ pub(crate) struct Group {
     timing: Timing,
     /// By how many milliseconds the wall clocks of all servers are wrong.
     pub(crate) wrong_by: Arc<AtomicU64>,
+    /// What is free on each server's disk.
+    free: BTreeMap<ServerId, Arc<AtomicU64>>,
 }
 
 /// Who else may try the Raft port.
@@ -109,6 +113,7 @@ impl Group {
             dir: tempfile::tempdir().unwrap(),
             timing,
             wrong_by: Arc::default(),
+            free: (1..=9).map(|id| (ServerId(id), Arc::new(AtomicU64::new(LEAST_FREE * 2)))).collect(),
         };
         let mut listeners = Vec::new();
         for id in (1..=servers).map(ServerId) {
@@ -159,6 +164,11 @@ impl Group {
     /// Empties the data directory of a server that is stopped.
     pub(crate) fn lose_data(&self, id: ServerId) {
         std::fs::remove_dir_all(self.data_dir(id)).unwrap();
+    }
+
+    /// Says how much is free on the disk of `id`.
+    pub(crate) fn set_free(&self, id: ServerId, bytes: u64) {
+        self.free[&id].store(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn nodes(&self) -> Vec<Node> {
@@ -216,6 +226,8 @@ impl Group {
         let mut members = self.members.clone();
         members.retain(|id, _| joins || self.founders.contains(id));
         members.entry(claims).or_default();
+        let free = Arc::clone(&self.free[&id]);
+        let space = Space::measured_by(LEAST_FREE, move || Ok(free.load(Ordering::Relaxed)));
         Node::start(NodeConfig {
             id: claims,
             clusterset: self.clusterset.clone(),
@@ -225,6 +237,7 @@ impl Group {
             identity: identity(&self.authority, &infra::server_id(&self.clusterset, claims)),
             bundles: self.bundles.clone(),
             listener,
+            space,
             timing: self.timing,
             clock: self.clock(),
             metrics: Metrics::default(),

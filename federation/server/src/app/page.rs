@@ -40,8 +40,11 @@ pub(super) fn status(context: &Context) -> Value {
         state.clusters().map(one).collect()
     });
     let standing = context.node.standing().borrow().clone();
+    let room = *context.node.room().borrow();
     json!({
         "server": context.node.id(),
+        "disk_full": room.low,
+        "disk_free_bytes": room.free,
         "standing": standing.word(),
         "standing_means": standing.to_string(),
         "clusterset": context.trust.clusterset(),

@@ -1,8 +1,13 @@
 //! Changes of the members, as operators ask for them. Whoever calls has checked who asks.
+//!
+//! The members are not part of the catalogue, whose entries record themselves: the record of a change is an entry of its
+//! own, committed after it. A server that dies between the two leaves none.
 
 use federation_api::federation as wire;
+use federation_kit::exit::chain;
 use federation_kit::grpc::is_host_port;
-use federation_model::ServerId;
+use federation_model::audit::Operation;
+use federation_model::{Command, Operator, ServerId};
 use federation_raft::{Managed, Member, MembershipError};
 use tonic::{Code, Response, Status};
 
@@ -19,7 +24,9 @@ pub(super) async fn add(context: &Context, operator: &str, request: wire::AddMem
         }
     }
     tracing::info!(operator, server = id, api, raft, "asked to add a member");
-    answer(context, context.node.add_learner(ServerId(id), Member { api, raft }).await)
+    let managed = context.node.add_learner(ServerId(id), Member { api, raft }).await;
+    record(context, operator, &managed, Operation::MemberAdded(ServerId(id))).await;
+    answer(context, managed)
 }
 
 pub(super) async fn promote(
@@ -32,12 +39,16 @@ pub(super) async fn promote(
         return answer(context, context.node.may_promote(id).await);
     }
     tracing::info!(operator, server = %id, "asked to promote a member");
-    answer(context, context.node.promote(id).await)
+    let managed = context.node.promote(id).await;
+    record(context, operator, &managed, Operation::MemberPromoted(id)).await;
+    answer(context, managed)
 }
 
 pub(super) async fn remove(context: &Context, operator: &str, request: &wire::RemoveMemberRequest) -> Answer {
     tracing::info!(operator, server = request.id, "asked to remove a member");
-    answer(context, context.node.remove(ServerId(request.id)).await)
+    let managed = context.node.remove(ServerId(request.id)).await;
+    record(context, operator, &managed, Operation::MemberRemoved(ServerId(request.id))).await;
+    answer(context, managed)
 }
 
 pub(super) async fn transfer(
@@ -46,7 +57,27 @@ pub(super) async fn transfer(
     request: &wire::TransferLeadershipRequest,
 ) -> Answer {
     tracing::info!(operator, to = request.to, "asked to transfer leadership");
-    answer(context, context.node.transfer_leadership(request.to.map(ServerId)).await)
+    let managed = context.node.transfer_leadership(request.to.map(ServerId)).await;
+    if let Ok(Managed { leader, .. }) = managed {
+        record(context, operator, &managed, Operation::LeadershipTransferred(leader)).await;
+    }
+    answer(context, managed)
+}
+
+/// Says in the audit what was changed, by whom.
+async fn record(
+    context: &Context,
+    operator: &str,
+    managed: &Result<Managed, MembershipError>,
+    operation: Operation,
+) {
+    if !matches!(managed, Ok(Managed { changed: true, .. })) {
+        return;
+    }
+    let by = Operator::of_certificate(operator);
+    if let Err(error) = context.node.propose(vec![Command::Operated { by, operation }]).await {
+        tracing::error!(operator, error = %chain(&error), "a change of the members could not be recorded");
+    }
 }
 
 fn answer(context: &Context, managed: Result<Managed, MembershipError>) -> Answer {

@@ -160,6 +160,7 @@ impl Context {
     fn not_committed(&self, error: &ProposeError) -> Status {
         let (code, reason) = match error {
             ProposeError::NoLeader { .. } | ProposeError::NotLeader => (Code::Unavailable, "no_leader"),
+            ProposeError::DiskFull => (Code::Unavailable, "disk_full"),
             ProposeError::Busy => (Code::ResourceExhausted, "busy"),
             ProposeError::TooLarge { .. } => (Code::InvalidArgument, "too_large"),
             ProposeError::Stopped => (Code::Unavailable, "stopping"),

@@ -64,6 +64,7 @@ fn config(id: ServerId, dir: &Path) -> Config {
         members: Vec::new(),
         vips: VipConfig { v4: "127.240.0.0/16".parse().unwrap(), ..VipConfig::default() },
         join: false,
+        min_free_mib: 0,
         advertise_servers: None,
         limits: Limits::default(),
         timing: Timing::default(),

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use federation_raft::EngineError;
 use federation_raft::seams::{Disk, Engine, OpenError, Pair, Runner, Sectors, Tree, Write};
+use federation_raft::{EngineError, Space};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
@@ -43,6 +43,7 @@ pub struct Platter(Arc<Mutex<Inner>>);
 struct Inner {
     chance: Chance,
     speed: Speed,
+    full: bool,
     /// The server that may write: those before it are dead.
     life: u64,
     marker: Option<String>,
@@ -67,6 +68,7 @@ impl Platter {
         Self(Arc::new(Mutex::new(Inner {
             chance,
             speed: Speed::FAST,
+            full: false,
             life: 0,
             marker: None,
             made: false,
@@ -96,6 +98,18 @@ impl Platter {
         inner.unsafe_writes.clear();
         inner.seen = inner.safe.clone();
         inner.medium.crash(&inner.chance);
+    }
+
+    /// Whether there is room for more, from now on.
+    pub fn set_full(&self, full: bool) {
+        self.lock().full = full;
+    }
+
+    /// What a server measures of that.
+    #[must_use]
+    pub fn space(&self) -> Space {
+        let platter = self.clone();
+        Space::measured_by(1, move || Ok(u64::from(!platter.lock().full)))
     }
 
     /// Everything on it is gone.

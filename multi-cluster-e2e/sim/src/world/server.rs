@@ -127,6 +127,7 @@ impl Server {
             transport: net.transport(self.id, alive.clone()),
             timing: Timing { snapshot_every, ..Timing::default() },
             clock,
+            space: self.platter.space(),
             changes,
             metrics: Metrics::default(),
             witness: Some(witness),
