@@ -5,7 +5,7 @@
 //! Must never: count a failed request as a fast one, or leave a peer that is not installed unmentioned.
 //!
 //! Reading order: [`machine`] → [`samples`] → [`line`] → [`probe`] → [`propagation`], [`kubernetes`]
-//! (the same from API server to API server), [`raft`] and [`idle`].
+//! (the same from API server to API server), [`raft`], [`scale`] and [`idle`].
 //!
 //! Tests: of the arithmetic and the format, beside the modules.
 
@@ -17,3 +17,4 @@ pub mod probe;
 pub mod propagation;
 pub mod raft;
 pub mod samples;
+pub mod scale;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 use multi_cluster_e2e_bench::kubernetes::{self, Options};
 use multi_cluster_e2e_bench::line::Line;
-use multi_cluster_e2e_bench::{idle, line, machine, propagation, raft};
+use multi_cluster_e2e_bench::{idle, line, machine, propagation, raft, scale};
 
 /// Measures on a lab of its own. Exits 0 when it could measure, whatever the figures.
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ Examples:
   ISTIOD=/opt/pilot-discovery isthmus-bench propagation --kubernetes
                                         the same, beside an istiod that reads that API server itself
   isthmus-bench raft --writers 16,256   writes to three servers, beside three etcd on the same disk
+  isthmus-bench scale --clusters 25 --services 20
+                                        many clusters at three servers: how long changes take, and what they cost
   isthmus-bench idle --seconds 20       what a lab costs that nobody uses
 
 Measure with a release build: cargo build --release --workspace, then target/release/isthmus-bench.";
@@ -71,6 +73,27 @@ enum What {
         #[arg(long, default_value_t = 20)]
         seconds: u64,
     },
+    /// Changes of many clusters at three servers: how long they take to arrive, and what that costs.
+    Scale {
+        /// How many clusters.
+        #[arg(long, default_value_t = 250)]
+        clusters: usize,
+        /// Services that each of them exports.
+        #[arg(long, default_value_t = 100)]
+        services: usize,
+        /// Endpoints of each service.
+        #[arg(long, default_value_t = 10)]
+        endpoints: u32,
+        /// Changes a second, over all clusters.
+        #[arg(long, default_value_t = 325)]
+        changes: u32,
+        /// How long changes are made.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Other clusters that may import each service [default: all]
+        #[arg(long)]
+        scope: Option<usize>,
+    },
     /// Processor time and memory of a whole lab that nobody uses.
     Idle {
         /// How long to watch.
@@ -104,6 +127,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             What::Raft { writers, bytes, seconds } => {
                 let (writers, time) = (writers.clone(), Duration::from_secs(*seconds));
                 raft::measure(&raft::Options { writers, bytes: *bytes, time }).await
+            }
+            &What::Scale { clusters, services, endpoints, changes, seconds, scope } => {
+                let options = scale::Options { clusters, services, endpoints, changes, seconds, scope };
+                scale::measure(&options).await
             }
             What::Idle { seconds } => idle::measure(*seconds).await,
         }
