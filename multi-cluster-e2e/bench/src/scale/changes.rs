@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use federation_model::ServiceId;
 
 use super::Options;
-use super::fleet::{Fleet, localities};
+use super::fleet::Fleet;
+use super::member::localities;
 
 /// One change of one service.
 #[derive(Debug, Clone)]

@@ -14,11 +14,13 @@
 //! Bytes are what servers hand to their transport for watches, as they count it themselves: the messages with gRPC's
 //! five bytes each, without HTTP/2 and TLS.
 //!
-//! Reading order: [`fleet`] → [`changes`] → [`observer`] → [`servers`] → this.
+//! Reading order: [`progress`] → [`member`] → [`fleet`] → [`changes`] → [`observer`] → [`servers`] → this.
 
 mod changes;
 mod fleet;
+mod member;
 mod observer;
+mod progress;
 mod servers;
 
 use std::sync::Arc;
