@@ -1,7 +1,8 @@
 //! A sorted map of which many versions live at the same time: a clone shares with its original what neither changes.
 //!
-//! The pairs are in a list of chunks. A clone copies the list, a change copies one chunk if somebody else has it too.
-//! With some 25,000 pairs that is a few hundred pointers each, where a `BTreeMap` would copy every pair.
+//! The pairs are in leaves, the leaves in branches, the branches in a list. A clone copies the list; a change copies one branch
+//! and one leaf if somebody else has them too. With 25,000 pairs the list is some hundred pointers and the others sixteen, where a
+//! `BTreeMap` would copy every pair.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -11,20 +12,28 @@ use std::sync::Arc;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Most pairs of one chunk. Near the cube root of the largest maps: a list of chunks and a chunk cost about the same.
-const CHUNK: usize = 128;
+/// Most pairs of a leaf, and most leaves of a branch. A change costs two references counted up and down again for each
+/// pair of a leaf; and a leaf of this size is small enough for an allocator's quick lists.
+const FANOUT: usize = 16;
+
+/// Sorted, and never empty.
+type Leaf<K, V> = Vec<(K, V)>;
+/// Each leaf after the one before; never empty.
+type Branch<K, V> = Vec<Arc<Leaf<K, V>>>;
 
 /// A sorted map whose clones share.
 #[derive(Clone)]
 pub struct SharedMap<K, V> {
-    /// Each sorted, none empty, each after the one before.
-    chunks: Vec<Arc<Vec<(K, V)>>>,
+    /// Each after the one before.
+    branches: Vec<Arc<Branch<K, V>>>,
     len: usize,
 }
 
 /// Where a key is, or would be.
+#[derive(Clone, Copy)]
 struct Place {
-    chunk: usize,
+    branch: usize,
+    leaf: usize,
     at: usize,
     found: bool,
 }
@@ -32,7 +41,7 @@ struct Place {
 impl<K, V> SharedMap<K, V> {
     /// An empty map.
     pub const fn new() -> Self {
-        Self { chunks: Vec::new(), len: 0 }
+        Self { branches: Vec::new(), len: 0 }
     }
 
     /// How many pairs there are.
@@ -47,7 +56,7 @@ impl<K, V> SharedMap<K, V> {
 
     /// All pairs, sorted.
     pub fn iter(&self) -> Iter<'_, K, V> {
-        self.iter_at(0, 0)
+        self.iter_at(0, 0, 0)
     }
 
     /// All keys, sorted.
@@ -60,10 +69,11 @@ impl<K, V> SharedMap<K, V> {
         self.iter().map(|(_, value)| value)
     }
 
-    fn iter_at(&self, chunk: usize, at: usize) -> Iter<'_, K, V> {
-        let mut chunks = self.chunks.get(chunk..).unwrap_or_default().iter();
-        let first = chunks.next().and_then(|chunk| chunk.get(at..)).unwrap_or_default();
-        Iter { chunk: first.iter(), chunks }
+    fn iter_at(&self, branch: usize, leaf: usize, at: usize) -> Iter<'_, K, V> {
+        let mut branches = self.branches.get(branch..).unwrap_or_default().iter();
+        let mut leaves = branches.next().and_then(|branch| branch.get(leaf..)).unwrap_or_default().iter();
+        let pairs = leaves.next().and_then(|leaf| leaf.get(at..)).unwrap_or_default().iter();
+        Iter { pairs, leaves, branches }
     }
 }
 
@@ -72,13 +82,16 @@ impl<K: Ord, V> SharedMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let begins_after =
-            |chunk: &Arc<Vec<(K, V)>>| chunk.first().is_some_and(|(first, _)| first.borrow() > key);
-        let chunk = self.chunks.partition_point(|chunk| !begins_after(chunk)).saturating_sub(1);
-        let search = |chunk: &Arc<Vec<(K, V)>>| chunk.binary_search_by(|(other, _)| other.borrow().cmp(key));
-        match self.chunks.get(chunk).map_or(Err(0), search) {
-            Ok(at) => Place { chunk, at, found: true },
-            Err(at) => Place { chunk, at, found: false },
+        let leaf_begins_after =
+            |leaf: &Arc<Leaf<K, V>>| leaf.first().is_some_and(|(first, _)| first.borrow() > key);
+        let branch_begins_after = |branch: &Arc<Branch<K, V>>| branch.first().is_some_and(leaf_begins_after);
+        let branch = self.branches.partition_point(|branch| !branch_begins_after(branch)).saturating_sub(1);
+        let leaves = self.branches.get(branch).map(|branch| branch.as_slice()).unwrap_or_default();
+        let leaf = leaves.partition_point(|leaf| !leaf_begins_after(leaf)).saturating_sub(1);
+        let search = |leaf: &Arc<Leaf<K, V>>| leaf.binary_search_by(|(other, _)| other.borrow().cmp(key));
+        match leaves.get(leaf).map_or(Err(0), search) {
+            Ok(at) => Place { branch, leaf, at, found: true },
+            Err(at) => Place { branch, leaf, at, found: false },
         }
     }
 
@@ -87,8 +100,8 @@ impl<K: Ord, V> SharedMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let Place { chunk, at, found } = self.place(key);
-        let (_, value) = self.chunks.get(chunk)?.get(at).filter(|_| found)?;
+        let Place { branch, leaf, at, found } = self.place(key);
+        let (_, value) = self.branches.get(branch)?.get(leaf)?.get(at).filter(|_| found)?;
         Some(value)
     }
 
@@ -110,59 +123,86 @@ impl<K: Ord, V> SharedMap<K, V> {
             Bound::Included(key) => (key, 0),
             Bound::Excluded(key) => (key, 1),
         };
-        let Place { chunk, at, found } = self.place(key);
-        self.iter_at(chunk, if found { at + past } else { at })
+        let Place { branch, leaf, at, found } = self.place(key);
+        self.iter_at(branch, leaf, if found { at + past } else { at })
     }
 }
 
 impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
+    /// The leaf of a place, to be changed.
+    fn leaf_mut(&mut self, place: Place) -> Option<&mut Leaf<K, V>> {
+        let branch = Arc::make_mut(self.branches.get_mut(place.branch)?);
+        Some(Arc::make_mut(branch.get_mut(place.leaf)?))
+    }
+
+    fn value_mut(&mut self, place: Place) -> Option<&mut V> {
+        let (_, value) = self.leaf_mut(place)?.get_mut(place.at)?;
+        Some(value)
+    }
+
     /// The value of `key`, to be changed.
     pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
     {
-        let Place { chunk, at, found } = self.place(key);
-        if !found {
-            return None;
-        }
-        let (_, value) = Arc::make_mut(self.chunks.get_mut(chunk)?).get_mut(at)?;
-        Some(value)
+        let place = self.place(key);
+        if place.found { self.value_mut(place) } else { None }
     }
 
     /// The value of `key`, to be changed; made by `default` if there is none.
     pub fn get_or_insert_with(&mut self, key: &K, default: impl FnOnce() -> V) -> &mut V {
-        if !self.contains_key(key) {
-            self.insert(key.clone(), default());
+        let mut place = self.place(key);
+        if !place.found {
+            self.insert_at(place, key.clone(), default());
+            place = self.place(key);
         }
-        self.get_mut(key).expect("it is there, or was inserted just now")
+        self.value_mut(place).expect("it is there, or was inserted just now")
     }
 
     /// Sets the value of `key`, and gives back the one before.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let Place { chunk, at, found } = self.place(&key);
-        let last = chunk + 1 >= self.chunks.len();
-        let Some(pairs) = self.chunks.get_mut(chunk) else {
-            self.chunks.push(Arc::new(vec![(key, value)]));
-            self.len = 1;
-            return None;
-        };
-        if found {
-            let (_, present) = Arc::make_mut(pairs).get_mut(at)?;
-            return Some(std::mem::replace(present, value));
+        let place = self.place(&key);
+        if place.found {
+            return self.value_mut(place).map(|present| std::mem::replace(present, value));
         }
-        self.len += 1;
-        if last && at >= CHUNK {
-            // Filled in order: full chunks stay full.
-            self.chunks.push(Arc::new(vec![(key, value)]));
-            return None;
-        }
-        let pairs = Arc::make_mut(pairs);
-        pairs.insert(at, (key, value));
-        if pairs.len() > CHUNK {
-            let second = pairs.split_off(CHUNK / 2);
-            self.chunks.insert(chunk + 1, Arc::new(second));
-        }
+        self.insert_at(place, key, value);
         None
+    }
+
+    /// Adds a pair where its key would be.
+    fn insert_at(&mut self, place: Place, key: K, value: V) {
+        self.len += 1;
+        let last_branch = place.branch + 1 >= self.branches.len();
+        let Some(branch) = self.branches.get_mut(place.branch) else {
+            self.branches.push(Arc::new(vec![Arc::new(vec![(key, value)])]));
+            return;
+        };
+        let branch = Arc::make_mut(branch);
+        let last_leaf = last_branch && place.leaf + 1 >= branch.len();
+        let Some(leaf) = branch.get_mut(place.leaf) else {
+            branch.push(Arc::new(vec![(key, value)]));
+            return;
+        };
+        if last_leaf && place.at >= FANOUT {
+            // Filled in order: what is full stays full.
+            let leaf = Arc::new(vec![(key, value)]);
+            if branch.len() >= FANOUT {
+                self.branches.push(Arc::new(vec![leaf]));
+            } else {
+                branch.push(leaf);
+            }
+            return;
+        }
+        let leaf = Arc::make_mut(leaf);
+        leaf.insert(place.at, (key, value));
+        if leaf.len() > FANOUT {
+            let second = leaf.split_off(FANOUT / 2);
+            branch.insert(place.leaf + 1, Arc::new(second));
+            if branch.len() > FANOUT {
+                let second = branch.split_off(FANOUT / 2);
+                self.branches.insert(place.branch + 1, Arc::new(second));
+            }
+        }
     }
 
     /// Takes `key` away, and gives back its value.
@@ -170,15 +210,19 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let Place { chunk, at, found } = self.place(key);
-        if !found {
+        let place = self.place(key);
+        if !place.found {
             return None;
         }
-        let pairs = Arc::make_mut(self.chunks.get_mut(chunk)?);
-        let (_, value) = pairs.remove(at);
+        let branch = Arc::make_mut(self.branches.get_mut(place.branch)?);
+        let leaf = Arc::make_mut(branch.get_mut(place.leaf)?);
+        let (_, value) = leaf.remove(place.at);
         self.len -= 1;
-        if pairs.is_empty() {
-            self.chunks.remove(chunk);
+        if leaf.is_empty() {
+            branch.remove(place.leaf);
+        }
+        if branch.is_empty() {
+            self.branches.remove(place.branch);
         }
         Some(value)
     }
@@ -187,8 +231,9 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
 /// All pairs of a [`SharedMap`], sorted.
 #[derive(Debug)]
 pub struct Iter<'a, K, V> {
-    chunk: std::slice::Iter<'a, (K, V)>,
-    chunks: std::slice::Iter<'a, Arc<Vec<(K, V)>>>,
+    pairs: std::slice::Iter<'a, (K, V)>,
+    leaves: std::slice::Iter<'a, Arc<Leaf<K, V>>>,
+    branches: std::slice::Iter<'a, Arc<Branch<K, V>>>,
 }
 
 impl<'a, K, V> Iterator for Iter<'a, K, V> {
@@ -196,10 +241,13 @@ impl<'a, K, V> Iterator for Iter<'a, K, V> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some((key, value)) = self.chunk.next() {
+            if let Some((key, value)) = self.pairs.next() {
                 return Some((key, value));
             }
-            self.chunk = self.chunks.next()?.iter();
+            match self.leaves.next() {
+                Some(leaf) => self.pairs = leaf.iter(),
+                None => self.leaves = self.branches.next()?.iter(),
+            }
         }
     }
 }
@@ -251,8 +299,8 @@ impl<K, V> Default for SharedMap<K, V> {
 impl<K: Eq, V: Eq> PartialEq for SharedMap<K, V> {
     fn eq(&self, other: &Self) -> bool {
         let same = |(one, other)| Arc::ptr_eq(one, other);
-        let shared =
-            self.chunks.len() == other.chunks.len() && self.chunks.iter().zip(&other.chunks).all(same);
+        let shared = self.branches.len() == other.branches.len()
+            && self.branches.iter().zip(&other.branches).all(same);
         shared || (self.len == other.len && self.iter().eq(other.iter()))
     }
 }

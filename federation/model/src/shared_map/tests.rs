@@ -15,24 +15,32 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    // Few enough keys that they are met again, enough for several chunks.
-    let key = 0u16..600;
+    // Few enough keys that they are met again, enough for several branches.
+    let key = 0u16..2_000;
     let step = prop_oneof![
-        6 => (key.clone(), any::<u8>()).prop_map(|(key, value)| Step::Insert(key, value)),
-        3 => key.clone().prop_map(Step::Remove),
-        1 => key.prop_map(Step::Add),
+        40 => (key.clone(), any::<u8>()).prop_map(|(key, value)| Step::Insert(key, value)),
+        15 => key.clone().prop_map(Step::Remove),
+        5 => key.prop_map(Step::Add),
         1 => Just(Step::Keep),
     ];
-    proptest::collection::vec(step, 0..1_500)
+    proptest::collection::vec(step, 0..3_000)
 }
 
 fn sorted(pairs: u16) -> SharedMap<u16, u16> {
     (0..pairs).map(|key| (key, key)).collect()
 }
 
-/// Chunks that two maps do not share.
-fn own_chunks(one: &SharedMap<u16, u16>, other: &SharedMap<u16, u16>) -> usize {
-    one.chunks.iter().filter(|chunk| !other.chunks.iter().any(|theirs| Arc::ptr_eq(chunk, theirs))).count()
+fn leaves<K, V>(map: &SharedMap<K, V>) -> impl Iterator<Item = &Arc<Leaf<K, V>>> {
+    map.branches.iter().flat_map(|branch| branch.iter())
+}
+
+/// Branches and leaves that two maps do not share.
+fn own(one: &SharedMap<u16, u16>, other: &SharedMap<u16, u16>) -> (usize, usize) {
+    let branches = one.branches.iter();
+    (
+        branches.filter(|own| !other.branches.iter().any(|theirs| Arc::ptr_eq(own, theirs))).count(),
+        leaves(one).filter(|own| !leaves(other).any(|theirs| Arc::ptr_eq(own, theirs))).count(),
+    )
 }
 
 proptest! {
@@ -55,13 +63,14 @@ proptest! {
         kept.push((map, expected));
         for (map, expected) in kept {
             prop_assert!(map.iter().eq(&expected));
-            prop_assert!(map.chunks.iter().all(|chunk| (1..=CHUNK).contains(&chunk.len())));
-            for key in 0..600 {
+            prop_assert!(map.branches.iter().all(|branch| (1..=FANOUT).contains(&branch.len())));
+            prop_assert!(leaves(&map).all(|leaf| (1..=FANOUT).contains(&leaf.len())));
+            for key in 0..2_000 {
                 prop_assert_eq!(map.get(&key), expected.get(&key));
             }
-            let after = (Bound::Excluded(bound % 600), Bound::Unbounded);
+            let after = (Bound::Excluded(bound % 2_000), Bound::Unbounded);
             prop_assert!(map.after(after.0.as_ref()).eq(expected.range(after)));
-            let from = (Bound::Included(bound % 600), Bound::Unbounded);
+            let from = (Bound::Included(bound % 2_000), Bound::Unbounded);
             prop_assert!(map.after(from.0.as_ref()).eq(expected.range(from)));
             let written = serde_json::to_string(&map).unwrap();
             prop_assert_eq!(&written, &serde_json::to_string(&expected).unwrap());
@@ -71,17 +80,18 @@ proptest! {
 }
 
 #[test]
-fn a_change_copies_one_chunk() {
+fn a_change_copies_one_branch_and_one_leaf() {
     let before = sorted(10_000);
     let mut after = before.clone();
-    assert_eq!(own_chunks(&after, &before), 0);
+    assert_eq!(own(&after, &before), (0, 0));
     after.insert(5_000, 1);
     *after.get_mut(&5_001).unwrap() = 2;
-    assert_eq!(own_chunks(&after, &before), 1);
+    assert_eq!(own(&after, &before), (1, 1));
     assert_eq!((before[&5_000], after[&5_000], after[&5_001]), (5_000, 1, 2));
 }
 
 #[test]
 fn what_is_filled_in_order_is_full() {
-    assert_eq!(sorted(1_280).chunks.len(), 1_280 / CHUNK);
+    let map = sorted(10_240);
+    assert_eq!((map.branches.len(), leaves(&map).count()), (10_240 / FANOUT / FANOUT, 10_240 / FANOUT));
 }
