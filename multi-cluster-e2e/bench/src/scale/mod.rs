@@ -38,7 +38,7 @@ use crate::line::Line;
 use crate::samples::{Samples, millis};
 
 /// Importers that are watched, at most.
-const OBSERVERS: usize = 50;
+const OBSERVERS: usize = 25;
 /// Promised: milliseconds until a change has arrived.
 const TARGET_PROPAGATION: f64 = 100.0;
 /// Promised: MB of each server.

@@ -1,6 +1,5 @@
 //! When changes arrive.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,9 @@ use crate::samples::Samples;
 
 /// How long to wait for the last change.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Changes that have not arrived, oldest first, behind which none is looked for in one view: looking must not become the
+/// load. Whatever has arrived behind so many is found later, and counts as later.
+const MISSES: usize = 64;
 
 /// Watches the views of some importers.
 pub(super) struct Observers {
@@ -41,7 +43,8 @@ struct Observer {
     changes: Arc<Changes>,
     /// Changes that were looked at.
     known: usize,
-    waiting: BTreeMap<ServiceId, VecDeque<Change>>,
+    /// The oldest first.
+    waiting: Vec<Change>,
     took: Vec<Duration>,
     lost: u64,
 }
@@ -62,7 +65,7 @@ impl Observers {
                     ids: Arc::clone(&ids),
                     changes: Arc::clone(changes),
                     known: 0,
-                    waiting: BTreeMap::new(),
+                    waiting: Vec::new(),
                     took: Vec::new(),
                     lost: 0,
                 };
@@ -121,21 +124,39 @@ impl Observer {
         for change in self.changes.after(self.known) {
             self.known += 1;
             if self.imports(change.exporter) {
-                self.waiting.entry(change.service.clone()).or_default().push_back(change);
+                self.waiting.push(change);
             }
         }
-        let (ids, took) = (&self.ids, &mut self.took);
-        self.waiting.retain(|service, changes| {
-            let shown = changes.front().and_then(|first| {
-                let exporters = view.exports.get(service)?;
-                Some(exporters.get(ids.get(first.exporter)?)?.ready())
-            });
-            // What is shown may be a later change than the first: then the earlier ones have arrived in it.
-            let arrived =
-                changes.iter().rposition(|change| Some(change.ready) == shown).map_or(0, |last| last + 1);
-            took.extend(changes.drain(..arrived).map(|change| now.saturating_duration_since(change.at)));
-            !changes.is_empty()
+        let mut arrived: Vec<(usize, ServiceId)> = Vec::new();
+        let mut misses = 0;
+        for (place, change) in self.waiting.iter().enumerate() {
+            if self.shows(view, change) {
+                arrived.push((place, change.service.clone()));
+            } else {
+                misses += 1;
+                if misses == MISSES {
+                    break;
+                }
+            }
+        }
+        // What is shown may be a later change of a service: then the earlier ones have arrived in it.
+        let took = &mut self.took;
+        let mut place = 0;
+        self.waiting.retain(|change| {
+            let here = arrived.iter().any(|(last, service)| place <= *last && *service == change.service);
+            place += 1;
+            if here {
+                took.push(now.saturating_duration_since(change.at));
+            }
+            !here
         });
+    }
+
+    fn shows(&self, view: &FederationView, change: &Change) -> bool {
+        let exporters = view.exports.get(&change.service);
+        let exporter = self.ids.get(change.exporter);
+        let shown = exporters.zip(exporter).and_then(|(exporters, exporter)| exporters.get(exporter));
+        shown.is_some_and(|shown| shown.ready() == change.ready)
     }
 
     fn imports(&self, exporter: usize) -> bool {
@@ -145,7 +166,7 @@ impl Observer {
 
     fn give_up(mut self) -> Self {
         let now = Instant::now();
-        for change in std::mem::take(&mut self.waiting).into_values().flatten() {
+        for change in std::mem::take(&mut self.waiting) {
             self.lost += 1;
             self.took.push(now.saturating_duration_since(change.at));
         }
