@@ -69,6 +69,9 @@ enum What {
         /// Bytes of each value.
         #[arg(long, default_value_t = 512)]
         bytes: usize,
+        /// How many watch what one writes, in a case of its own; 0: none.
+        #[arg(long, default_value_t = 250)]
+        watchers: usize,
         /// How long each case is measured.
         #[arg(long, default_value_t = 20)]
         seconds: u64,
@@ -124,9 +127,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 let istiod = std::env::var_os("ISTIOD").map(PathBuf::from);
                 kubernetes::measure(&Options { services, endpoints, samples, burst, istiod }).await
             }
-            What::Raft { writers, bytes, seconds } => {
+            What::Raft { writers, bytes, watchers, seconds } => {
                 let (writers, time) = (writers.clone(), Duration::from_secs(*seconds));
-                raft::measure(&raft::Options { writers, bytes: *bytes, time }).await
+                raft::measure(&raft::Options { writers, bytes: *bytes, watchers: *watchers, time }).await
             }
             &What::Scale { clusters, services, endpoints, changes, seconds, scope } => {
                 let options = scale::Options { clusters, services, endpoints, changes, seconds, scope };

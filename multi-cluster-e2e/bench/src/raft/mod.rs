@@ -5,19 +5,24 @@
 //! protocol that agents speak and over mTLS; with etcd a `Put`, over plain TCP. Both write to disk before they answer,
 //! in the way that each comes with.
 //!
-//! Reading order: [`load`] → [`ours`] and [`etcd`] → this.
+//! Then one writes, and many watch: a value is through when the last of them has it, and the next is written then.
+//!
+//! Reading order: [`load`] and [`fanout`] → [`member`], [`ours`] and [`etcd`] → this.
 
 mod etcd;
+mod fanout;
 mod load;
+mod member;
 mod ours;
 
 use std::time::Duration;
 
 use anyhow::ensure;
 
+use self::fanout::FanOut;
 use self::load::Load;
 use crate::line::Line;
-use crate::samples::millis;
+use crate::samples::{Samples, millis};
 
 /// What to measure.
 #[derive(Debug, Clone)]
@@ -26,8 +31,17 @@ pub struct Options {
     pub writers: Vec<usize>,
     /// Bytes of each value.
     pub bytes: usize,
+    /// How many watch one writer; none: not measured.
+    pub watchers: usize,
     /// How long each case is measured.
     pub time: Duration,
+}
+
+/// The measurements of one of the two.
+struct Measured {
+    /// One for each number of writers.
+    loads: Vec<Load>,
+    fan_out: Option<FanOut>,
 }
 
 /// Promised, as ratios: at least as many writes a second, and none slower, from so many writers on.
@@ -42,11 +56,30 @@ pub async fn measure(options: &Options) -> anyhow::Result<Vec<Line>> {
     ensure!(options.writers.iter().all(|count| *count > 0), "--writers must be at least 1");
     let ours = ours::measure(options).await?;
     let theirs = etcd::measure(options).await?;
-    let cases = options.writers.iter().zip(ours.iter().zip(&theirs));
-    Ok(cases.flat_map(|(writers, (ours, theirs))| lines(*writers, ours, theirs)).collect())
+    let cases = options.writers.iter().zip(ours.loads.iter().zip(&theirs.loads));
+    let mut lines: Vec<Line> =
+        cases.flat_map(|(writers, (ours, theirs))| load_lines(*writers, ours, theirs)).collect();
+    if let (Some(ours), Some(theirs)) = (&ours.fan_out, &theirs.fan_out) {
+        lines.extend(fan_out_lines(options.watchers, ours, theirs));
+    }
+    Ok(lines)
 }
 
-fn lines(writers: usize, ours: &Load, theirs: &Load) -> Vec<Line> {
+fn fan_out_lines(watchers: usize, ours: &FanOut, theirs: &FanOut) -> Vec<Line> {
+    let line = |metric, percent, ours: &Samples, theirs: &Samples| {
+        let of = |samples: &Samples| samples.percentile(percent).map_or(f64::NAN, millis);
+        Line::lower("raft", format!("{watchers} watchers"), metric, "ms", of(ours), ours.count())
+            .against("etcd", of(theirs))
+    };
+    vec![
+        line("seen p50", 50, &ours.each, &theirs.each),
+        line("seen p99", 99, &ours.each, &theirs.each),
+        line("seen by all p50", 50, &ours.last, &theirs.last),
+        line("seen by all p99", 99, &ours.last, &theirs.last),
+    ]
+}
+
+fn load_lines(writers: usize, ours: &Load, theirs: &Load) -> Vec<Line> {
     let case = format!("{writers} writers");
     let promised = |line: Line| if writers >= TARGET_FROM { line.target_ratio(TARGET) } else { line };
     let count = ours.samples.count();

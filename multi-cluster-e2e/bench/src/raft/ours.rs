@@ -1,4 +1,4 @@
-//! Writers of the federation: each is a cluster that publishes one export, again and again.
+//! Writers of the federation, each a cluster that publishes one export, again and again; and clusters that watch one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,28 +9,25 @@ use federation_api::federation::export::{Mtls, Scope};
 use federation_api::federation::federation_client::FederationClient;
 use federation_api::federation::publish_request::Message as Say;
 use federation_api::federation::publish_response::Message as Answer;
-use federation_client::{Servers, Timing, join};
-use federation_kit::grpc::connect_tls;
-use federation_trust::authorize::FederationServers;
-use federation_trust::tls::{ClientTls, Server, client_config};
-use federation_trust::{BundleSet, PrivateKey, SharedBundles, SharedIdentity};
+use federation_api::federation::watch_response::Message as Shown;
 use multi_cluster_e2e_lab::lab::Lab;
 use multi_cluster_e2e_lab::plan::LabSpec;
 use multi_cluster_e2e_lab::ports::PortChoice;
 use prost::Message;
-use rustls_pki_types::ServerName;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
-use super::Options;
-use super::load::{self, Load, Write};
+use super::fanout::{self, FanOut, Watch};
+use super::load::{self, Write};
+use super::member::Member;
+use super::{Measured, Options};
 
-/// How long a join token is good for: each is used at once.
-const TOKEN_SECONDS: u64 = 600;
+/// The service that is watched.
+const WATCHED: &str = "watched";
 
 /// Measures each case on the same three servers.
-pub(super) async fn measure(options: &Options) -> anyhow::Result<Vec<Load>> {
+pub(super) async fn measure(options: &Options) -> anyhow::Result<Measured> {
     // A lab has at least one cluster; it is idle.
     let clusters = vec!["idle".parse()?];
     let lab = Lab::temporary(LabSpec { clusters, ports: PortChoice::Random, ..LabSpec::default() }).await?;
@@ -42,24 +39,40 @@ pub(super) async fn measure(options: &Options) -> anyhow::Result<Vec<Load>> {
     measured
 }
 
-async fn run(lab: &Arc<Lab>, options: &Options) -> anyhow::Result<Vec<Load>> {
+async fn run(lab: &Arc<Lab>, options: &Options) -> anyhow::Result<Measured> {
     let most = options.writers.iter().max().copied().unwrap_or_default();
-    eprintln!("joining {most} clusters");
+    eprintln!("joining {} clusters", most + options.watchers);
     let mut all = Vec::new();
     for number in 0..most {
-        all.push(Writer::join(lab, number, options.bytes).await?);
+        let member = Member::join(lab, format!("w{number}"), number).await?;
+        let seen_by = Scope::Clusters(wire::ClusterList { clusters: vec!["nobody".to_owned()] });
+        all.push(Writer::open(member, "own", seen_by, options.bytes).await?);
     }
-    let mut measured = Vec::new();
+    let mut loads = Vec::new();
     for count in &options.writers {
         eprintln!("measuring {count} writers");
         let mut some: Vec<Writer> = all.drain(..*count).collect();
-        measured.push(load::measure(&mut some, options.time).await?);
+        loads.push(load::measure(&mut some, options.time).await?);
         all.extend(some);
     }
-    Ok(measured)
+    Ok(Measured { loads, fan_out: fan_out(lab, options).await? })
 }
 
-/// One cluster.
+async fn fan_out(lab: &Lab, options: &Options) -> anyhow::Result<Option<FanOut>> {
+    if options.watchers == 0 {
+        return Ok(None);
+    }
+    let member = Member::join(lab, "watched".to_owned(), 0).await?;
+    let mut writer = Writer::open(member, WATCHED, Scope::All(wire::AllClusters {}), options.bytes).await?;
+    let mut watchers = Vec::new();
+    for number in 0..options.watchers {
+        watchers.push(Watcher::open(&Member::join(lab, format!("v{number}"), number).await?).await?);
+    }
+    eprintln!("measuring {} watchers", options.watchers);
+    fanout::measure(&mut writer, watchers, options.time).await.map(Some)
+}
+
+/// A cluster that publishes.
 struct Writer {
     say: mpsc::Sender<wire::PublishRequest>,
     answers: Streaming<wire::PublishResponse>,
@@ -67,31 +80,18 @@ struct Writer {
 }
 
 impl Writer {
-    async fn join(lab: &Lab, number: usize, bytes: usize) -> anyhow::Result<Self> {
-        let name = format!("w{number}");
-        let addresses: Vec<String> = lab.topology().api_addresses().iter().map(ToString::to_string).collect();
-        let address = addresses.get(number % addresses.len().max(1)).context("a lab without servers")?;
-        let token = lab.operator()?.create_token(&name.parse()?, TOKEN_SECONDS).await?.token.parse()?;
-        let servers = Servers::new(vec![address.clone()])?;
-        let joined = join(&servers, &token, &PrivateKey::generate()?, &Timing::default()).await?;
-        let (bundles, _) = BundleSet::from_bundles([&joined.bundle]);
-        let authorize = Arc::new(FederationServers { clusterset: Some(joined.clusterset.clone()) });
-        let tls = client_config(ClientTls {
-            identity: Some(SharedIdentity::new(joined.identity)),
-            server: Server::Bundles { bundles: SharedBundles::new(bundles), authorize },
-            alpn: vec![b"h2".to_vec()],
-        })?;
-        let channel = connect_tls(address.clone(), tls, ServerName::try_from("federation.isthmus")?);
+    async fn open(member: Member, service: &str, scope: Scope, bytes: usize) -> anyhow::Result<Self> {
+        let Member { name, number, clusterset, channel } = member;
         let (say, said) = mpsc::channel(1);
         let hello = wire::Registration {
             instance: format!("{number:032x}"),
             network: "n".to_owned(),
-            trust_domain: format!("{name}.{}", joined.clusterset),
+            trust_domain: format!("{name}.{clusterset}"),
             ..wire::Registration::default()
         };
         say.send(wire::PublishRequest { message: Some(Say::Hello(hello)) }).await?;
         let answers = FederationClient::new(channel).publish(ReceiverStream::new(said)).await?.into_inner();
-        let mut this = Self { say, answers, export: export(&name, bytes) };
+        let mut this = Self { say, answers, export: export(&format!("{service}-{name}"), scope, bytes) };
         this.committed().await?;
         Ok(this)
     }
@@ -109,13 +109,52 @@ impl Writer {
 impl Write for Writer {
     async fn write(&mut self) -> anyhow::Result<()> {
         self.export.generation += 1;
+        // What is the same would be told to nobody.
+        let ready = u32::try_from(self.export.generation % 1_000)?;
+        self.export.localities = vec![wire::Locality { zone: String::new(), ready, total: 1_000 }];
         self.say.send(wire::PublishRequest { message: Some(Say::Put(self.export.clone())) }).await?;
         self.committed().await
     }
 }
 
-/// An export that nobody else may see, of so many bytes as it is sent.
-fn export(name: &str, bytes: usize) -> wire::Export {
+/// A cluster that watches.
+struct Watcher {
+    shown: Streaming<wire::WatchResponse>,
+}
+
+impl Watcher {
+    /// Past the snapshot.
+    async fn open(member: &Member) -> anyhow::Result<Self> {
+        let mut client = FederationClient::new(member.channel.clone());
+        let shown = client.watch(wire::WatchRequest::default()).await?.into_inner();
+        let mut this = Self { shown };
+        while !matches!(this.message().await?, Shown::SnapshotEnd(_)) {}
+        Ok(this)
+    }
+
+    async fn message(&mut self) -> anyhow::Result<Shown> {
+        let shown = self.shown.message().await?.context("the watch ended")?;
+        shown.message.context("an empty message")
+    }
+}
+
+impl Watch for Watcher {
+    async fn next(&mut self) -> anyhow::Result<()> {
+        loop {
+            let Shown::Upsert(item) = self.message().await? else { continue };
+            let item = wire::Item::decode(item.as_ref())?.item;
+            let of = |export: &wire::Export| {
+                export.service.as_ref().map(|service| service.name.starts_with(WATCHED))
+            };
+            if matches!(&item, Some(wire::item::Item::Export(export)) if of(export) == Some(true)) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// An export of so many bytes as it is sent.
+fn export(name: &str, scope: Scope, bytes: usize) -> wire::Export {
     let service = wire::ServiceId { namespace: "bench".to_owned(), name: name.to_owned() };
     let port = wire::ServicePort {
         name: "http".to_owned(),
@@ -127,9 +166,9 @@ fn export(name: &str, bytes: usize) -> wire::Export {
         service: Some(service),
         kind: wire::ExportKind::ClusterSetIp.into(),
         ports: vec![port],
-        scope: Some(Scope::Clusters(wire::ClusterList { clusters: vec!["nobody".to_owned()] })),
+        scope: Some(scope),
         mtls: Some(Mtls::Gateway(wire::GatewayMtls {})),
-        localities: vec![wire::Locality { zone: String::new(), ready: 1, total: 1 }],
+        localities: vec![wire::Locality { zone: String::new(), ready: 1, total: 1_000 }],
         ..wire::Export::default()
     };
     let filler = bytes.saturating_sub(export.encoded_len());
