@@ -181,7 +181,10 @@ async fn join(scene: &Scene, number: usize) -> Result<(), Violation> {
         until(scene, number, "its seat", async |node: Node| {
             match node.add_learner(id, member.clone()).await {
                 // It was added by a leader that lost, and was sent something.
-                Err(MembershipError::HasData { .. }) => Ok(empty = false),
+                Err(MembershipError::HasData { .. }) => {
+                    empty = false;
+                    Ok(())
+                }
                 Err(error) => Err(error),
                 Ok(_) => node.promote(id).await.map(|_| ()),
             }

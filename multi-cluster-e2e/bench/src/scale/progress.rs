@@ -73,7 +73,8 @@ mod tests {
             Ok(())
         };
         let begun = Instant::now();
-        let look = || Standing { have: begun.elapsed().as_secs() as usize, slow: String::new() };
+        let look =
+            || Standing { have: usize::try_from(begun.elapsed().as_secs()).unwrap(), slow: String::new() };
         watched("pieces", 5, all, look).await.unwrap();
     }
 }
