@@ -48,6 +48,9 @@ const TARGET_BYTES: f64 = 1024.0;
 /// Promised: seconds until all agents that knew nothing know everything.
 const TARGET_SYNC: f64 = 30.0;
 
+/// Promised: milliseconds from the leader's kill to the next commit.
+const TARGET_COMMIT: f64 = 1_500.0;
+
 /// What to measure.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -159,7 +162,7 @@ async fn run(lab: &Arc<Lab>, options: &Options) -> anyhow::Result<Vec<Line>> {
         line("agent-rss", "MB", megabytes(agents_kib) / options.clusters as f64, count),
         line("server-cpu", "%", busy(cpu), 3),
         line("agents-cpu", "%", busy(own_cpu), count),
-        line("next-commit", "ms", millis(next), 1),
+        line("next-commit", "ms", millis(next), 1).target(TARGET_COMMIT),
         line("all-commit", "ms", millis(all), count),
     ]);
     Ok(lines)
