@@ -185,6 +185,11 @@ async fn join(scene: &Scene, number: usize) -> Result<(), Violation> {
                     empty = false;
                     Ok(())
                 }
+                // That addition was committed after all, when its disk was another one.
+                Err(error @ MembershipError::IsMember(_)) => {
+                    node.remove(id).await?;
+                    Err(error)
+                }
                 Err(error) => Err(error),
                 Ok(_) => node.promote(id).await.map(|_| ()),
             }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use federation_raft::seams::Bug;
+use nix::sys::resource::{Resource, setrlimit};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -24,8 +25,10 @@ use crate::workload;
 /// How often agreement is looked for.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Seconds of real time that one seed may take. Most take less than one.
-const WATCHDOG: std::ffi::c_uint = 60;
+/// Seconds of processor time that one seed may take. Most take less than one.
+const BUSY: u64 = 60;
+/// Seconds of real time. A run that waits for nothing uses no processor.
+const IDLE: std::ffi::c_uint = 600;
 
 /// What to run.
 #[derive(Debug, Clone, Copy)]
@@ -76,8 +79,9 @@ pub struct Report {
 /// # Errors
 /// When the runtime, or the certificates, cannot be made.
 pub fn run(order: Order) -> anyhow::Result<Report> {
-    // A run that does not end would say nothing; this ends the process, and that is a report.
-    nix::unistd::alarm::set(WATCHDOG);
+    // A run that does not end would say nothing; these end the process, and that is a report.
+    setrlimit(Resource::RLIMIT_CPU, BUSY, BUSY)?;
+    nix::unistd::alarm::set(IDLE);
     nature::fix(order.seed);
     // Keys are made on another thread, so that what they draw moves nothing here.
     let plan = Plan::of(order.seed);

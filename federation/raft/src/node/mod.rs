@@ -138,6 +138,7 @@ impl Node {
         let raft = Raft::new(node_id(id), Arc::new(raft_config), network.clone(), log, machine)
             .await
             .map_err(|error| StartError::Raft(RaftFailure(error.to_string())))?;
+        network.serve(raft.clone());
         let gate = Gate::new(&raft, store, founders).await?;
 
         let tasks = Tasks::new();

@@ -79,16 +79,17 @@ pub(super) async fn run(
     manager: Manager,
     leadership: watch::Receiver<Leadership>,
 ) {
-    let (mut told, least) = (None, space.least);
+    let (mut told, mut blind, least) = (None, false, space.least);
     loop {
         let before = *room.borrow();
-        let now = match space.free() {
-            Ok(free) => before.seen(free, least),
-            Err(error) => {
-                tracing::warn!(%error, "free space cannot be measured");
-                before
-            }
-        };
+        let looked = space.free();
+        if let Err(error) = &looked
+            && !blind
+        {
+            tracing::warn!(%error, "free space cannot be measured: a full disk will not be noticed");
+        }
+        blind = looked.is_err();
+        let now = looked.map_or(before, |free| before.seen(free, least));
         if now.low != before.low {
             raft.runtime_config().elect(!now.low);
             let free = now.free.unwrap_or(0);

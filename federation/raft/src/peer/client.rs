@@ -1,7 +1,7 @@
 //! openraft's calls to another server, and writes handed to the leader.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use federation_model::ServerId;
@@ -21,7 +21,7 @@ use super::wire::{
 use crate::planted::{Bug, Planted};
 use crate::store::codec::{CodecError, decode, encode};
 use crate::store::durable::Durable;
-use crate::types::{Member, Seat, TypeConfig};
+use crate::types::{LogId, Member, Raft, Seat, TypeConfig, Vote};
 
 /// How long openraft waits before it tries an unreachable server again.
 const RETRY_UNREACHABLE: Duration = Duration::from_millis(300);
@@ -38,7 +38,7 @@ pub(crate) enum CallError {
 }
 
 /// The way to the other servers. Makes one [`Peer`] per target; cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Network {
     pub(crate) me: ServerId,
     /// As configured. They win over the addresses of the group's founding; those of members that were added later win.
@@ -46,6 +46,8 @@ pub(crate) struct Network {
     transport: Arc<dyn Transport>,
     /// Of this server's own log.
     durable: Durable,
+    /// This server's own Raft, once it runs.
+    raft: Arc<OnceLock<Raft>>,
     planted: Planted,
     /// Who does not answer.
     pub(crate) silence: Arc<Silence>,
@@ -71,6 +73,7 @@ impl Network {
             configured: Arc::new(configured),
             transport,
             durable,
+            raft: Arc::default(),
             planted: Planted::default(),
             silence: Arc::default(),
         }
@@ -84,6 +87,25 @@ impl Network {
     /// The same, with a defect.
     pub(crate) fn with(self, planted: Planted) -> Self {
         Self { planted, ..self }
+    }
+
+    /// Tells whose calls these are.
+    pub(crate) fn serve(&self, raft: Raft) {
+        // Set once, where the server starts.
+        let _ = self.raft.set(raft);
+    }
+
+    /// Lets this server know of `higher` before the replication that heard of it does. That replication ends with what it
+    /// heard; a leader that begins a snapshot on it before it has acted on the news takes the end for a failure of its
+    /// store, and stops for good (openraft 0.9, `Command::Replicate`). So the leader steps down first. An append that
+    /// cannot fit, since nothing is ever at its place, brings the vote and nothing else.
+    async fn give_way(&self, higher: Vote) {
+        let Some(raft) = self.raft.get() else { return };
+        let prev_log_id = Some(LogId::new(higher.leader_id, u64::MAX));
+        let news = Append { vote: higher, prev_log_id, entries: Vec::new(), leader_commit: None };
+        if let Err(error) = raft.append_entries(news).await {
+            tracing::debug!(%error, "raft has stopped before it could step down");
+        }
     }
 
     /// The members of the configuration, this server among them.
@@ -158,7 +180,7 @@ impl Network {
 }
 
 /// Another server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Peer {
     target: ServerId,
     at: Option<Member>,
@@ -213,7 +235,11 @@ impl RaftNetwork<TypeConfig> for Peer {
             let durable = self.network.durable.until(committed.index).await;
             durable.map_err(|error| RPCError::Unreachable(Unreachable::new(&error)))?;
         }
-        self.ask(Call::Append, RPCTypes::AppendEntries, &rpc, &option).await
+        let answer = self.ask(Call::Append, RPCTypes::AppendEntries, &rpc, &option).await;
+        if let Ok(AppendEntriesResponse::HigherVote(higher)) = &answer {
+            self.network.give_way(*higher).await;
+        }
+        answer
     }
 
     async fn vote(&mut self, rpc: Ballot, option: RPCOption) -> Asked<VoteResponse<u64>> {
@@ -225,7 +251,14 @@ impl RaftNetwork<TypeConfig> for Peer {
         rpc: Install,
         option: RPCOption,
     ) -> Asked<InstallSnapshotResponse<u64>, InstallSnapshotError> {
-        self.ask(Call::Install, RPCTypes::InstallSnapshot, &rpc, &option).await
+        let answer: Asked<InstallSnapshotResponse<u64>, _> =
+            self.ask(Call::Install, RPCTypes::InstallSnapshot, &rpc, &option).await;
+        if let Ok(InstallSnapshotResponse { vote }) = &answer
+            && *vote > rpc.vote
+        {
+            self.network.give_way(*vote).await;
+        }
+        answer
     }
 
     fn backoff(&self) -> Backoff {
