@@ -1,6 +1,7 @@
 //! The types that openraft is told to carry. Nothing here leaves the crate except [`Member`].
 
 use std::io::Cursor;
+use std::sync::Arc;
 
 use federation_model::state::Outcome;
 use federation_model::{Batch, ServerId};
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 openraft::declare_raft_types!(
     pub(crate) TypeConfig:
-        D = Batch,
+        D = Arc<Batch>,
         R = Outcomes,
         NodeId = u64,
         Node = Seat,

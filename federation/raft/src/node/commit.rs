@@ -10,6 +10,7 @@
 //! Every command is therefore idempotent (see `federation_model::Command`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use federation_model::{Batch, Command, ServerId};
@@ -239,7 +240,7 @@ impl Writer {
     }
 
     async fn attempt_here(&self, commands: Vec<Command>, route: Route, until: Instant) -> Attempt {
-        let batch = Batch { at: self.time.stamp(), commands };
+        let batch = Arc::new(Batch { at: self.time.stamp(), commands });
         let begun = Instant::now();
         let written = tokio::time::timeout_at(until, self.raft.client_write(batch)).await;
         if let Ok(Ok(response)) = &written {

@@ -2,9 +2,11 @@
 
 use std::fmt::Debug;
 use std::ops::{Bound, RangeBounds};
+use std::time::Duration;
 
 use openraft::storage::{LogFlushed, RaftLogStorage};
 use openraft::{ErrorSubject, ErrorVerb, LogState, OptionalSend, RaftLogReader};
+use tokio::time::Instant;
 
 use super::codec::{decode, encode};
 use federation_model::{Revision, ServerId};
@@ -12,6 +14,7 @@ use federation_model::{Revision, ServerId};
 use super::db::Db;
 use super::error::StoreError;
 use super::flush::Reached;
+use super::recent::Recent;
 use crate::planted::Bug;
 use crate::types::{Entry, LogId, StorageError, TypeConfig, Vote, node_id};
 
@@ -21,6 +24,8 @@ pub(super) const PURGED: &str = "purged";
 
 /// A lagging follower gets at most this much, in encoded bytes, with one message, unless one entry is larger.
 const READ_BYTES: usize = 1024 * 1024;
+/// How often what is committed is written down.
+const COMMITTED_EVERY: Duration = Duration::from_secs(1);
 
 /// The log of one server. openraft calls it from one task; readers are clones.
 #[derive(Debug, Clone)]
@@ -29,6 +34,8 @@ pub(crate) struct LogStore {
     me: u64,
     vote: Option<Vote>,
     last_at_open: Option<u64>,
+    recent: Recent,
+    committed_saved: Option<Instant>,
 }
 
 impl LogStore {
@@ -36,7 +43,14 @@ impl LogStore {
     pub(crate) fn open(db: Db, me: ServerId) -> Result<Self, StoreError> {
         let vote: Option<Vote> = db.get(VOTE)?;
         let me = node_id(me);
-        let mut this = Self { db, me, vote: vote.map(|vote| as_follower(vote, me)), last_at_open: None };
+        let mut this = Self {
+            db,
+            me,
+            vote: vote.map(|vote| as_follower(vote, me)),
+            last_at_open: None,
+            recent: Recent::default(),
+            committed_saved: None,
+        };
         let purged = this.purged()?;
         if let Some(purged) = purged {
             this.db.remove(0, purged.index.checked_add(1))?;
@@ -74,6 +88,9 @@ impl LogStore {
     }
 
     fn read(&self, start: u64, end: Option<u64>, budget: usize) -> Result<Vec<Entry>, StoreError> {
+        if let Some(entries) = self.recent.get(start, end, budget) {
+            return Ok(entries);
+        }
         let mut entries = Vec::new();
         let mut size = 0usize;
         for found in self.db.entries(start, end) {
@@ -175,8 +192,14 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         Ok(self.vote)
     }
 
-    /// Not flushed: what is committed is found again by Raft; this only lets a restarted server serve it at once.
+    /// Not flushed, and not each time, since each is one more wait for the disk: what is committed is found again by Raft;
+    /// this only lets a restarted server serve it at once.
     async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), StorageError> {
+        let now = Instant::now();
+        if self.committed_saved.is_some_and(|saved| now < saved + COMMITTED_EVERY) {
+            return Ok(());
+        }
+        self.committed_saved = Some(now);
         self.db.put(COMMITTED, &committed).map_err(logs(ErrorVerb::Write))
     }
 
@@ -204,7 +227,12 @@ impl RaftLogStorage<TypeConfig> for LogStore {
                 Ok((entry.log_id.index, bytes))
             })
             .collect();
-        encoded.and_then(|encoded| self.db.append(encoded)).map_err(logs(ErrorVerb::Write))?;
+        let encoded = encoded.map_err(logs(ErrorVerb::Write))?;
+        let sizes: Vec<usize> = encoded.iter().map(|(_, bytes)| bytes.len()).collect();
+        self.db.append(encoded).map_err(logs(ErrorVerb::Write))?;
+        for (entry, bytes) in entries.into_iter().zip(sizes) {
+            self.recent.push(entry, bytes);
+        }
         if self.db.has(Bug::FollowerAcknowledgesEarly) && !self.leads(&last) {
             callback.log_io_completed(Ok(()));
         } else if self.leads(&last) {
@@ -221,6 +249,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     /// The mark goes back first: an end of the log that is given up is no damage.
     async fn truncate(&mut self, log_id: LogId) -> Result<(), StorageError> {
+        self.recent.truncate(log_id.index);
         let kept = Reached::Last(log_id.index.saturating_sub(1));
         self.db.flush_reaching(kept).await.map_err(logs(ErrorVerb::Delete))?;
         self.db.remove(log_id.index, None).map_err(logs(ErrorVerb::Delete))?;
@@ -229,6 +258,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     /// The purged id is written before the entries go: a crash in between is finished by `open`.
     async fn purge(&mut self, log_id: LogId) -> Result<(), StorageError> {
+        self.recent.purge(log_id.index);
         self.db.put(PURGED, &log_id).map_err(logs(ErrorVerb::Write))?;
         self.db.remove(0, log_id.index.checked_add(1)).map_err(logs(ErrorVerb::Delete))?;
         self.db.flush().await.map_err(logs(ErrorVerb::Delete))

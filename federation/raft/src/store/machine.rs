@@ -106,7 +106,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         }
         let steps = entries.iter().map(|entry| {
             let batch = match &entry.payload {
-                EntryPayload::Normal(batch) => Some(batch),
+                EntryPayload::Normal(batch) => Some(&**batch),
                 EntryPayload::Blank | EntryPayload::Membership(_) => None,
             };
             (Revision(entry.log_id.index), batch)

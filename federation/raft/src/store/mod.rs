@@ -16,6 +16,7 @@ pub(crate) mod log;
 pub(crate) mod machine;
 mod mark;
 pub(crate) mod open;
+mod recent;
 pub(crate) mod restore;
 mod snapshot;
 

@@ -55,7 +55,7 @@ fn entry(index: u64) -> Entry {
         by: None,
     };
     let batch = Batch { at: UnixMillis(index), commands: vec![command] };
-    Entry { log_id: log_id(index), payload: EntryPayload::Normal(batch) }
+    Entry { log_id: log_id(index), payload: EntryPayload::Normal(Arc::new(batch)) }
 }
 
 fn membership() -> Entry {
@@ -222,7 +222,7 @@ fn registration(index: u64) -> Entry {
         gateways: Vec::new(),
     });
     let batch = Batch { at: UnixMillis(index), commands: vec![command] };
-    Entry { log_id: log_id(index), payload: EntryPayload::Normal(batch) }
+    Entry { log_id: log_id(index), payload: EntryPayload::Normal(Arc::new(batch)) }
 }
 
 #[tokio::test]

@@ -19,9 +19,9 @@ struct Said {
 fn big(index: u64) -> Entry {
     let Entry { log_id, payload } = entry(index);
     let payload = match payload {
-        EntryPayload::Normal(Batch { at, commands }) => {
-            let commands = commands.iter().cycle().take(100).cloned().collect();
-            EntryPayload::Normal(Batch { at, commands })
+        EntryPayload::Normal(batch) => {
+            let commands = batch.commands.iter().cycle().take(100).cloned().collect();
+            EntryPayload::Normal(Arc::new(Batch { at: batch.at, commands }))
         }
         other => other,
     };

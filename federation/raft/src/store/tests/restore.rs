@@ -13,7 +13,7 @@ fn backup_of(clusterset: &str) -> Vec<u8> {
     let catalogue = Catalogue::new(1, Metrics::default());
     let entry = entry(7);
     let EntryPayload::Normal(batch) = &entry.payload else { panic!("an entry of a batch") };
-    catalogue.apply([(Revision(7), Some(batch))]);
+    catalogue.apply([(Revision(7), Some(&**batch))]);
     let (state, _, at) = catalogue.copy();
     Backup::of(state, clusterset.parse().unwrap(), at, "0.1.0".to_owned()).to_bytes().unwrap()
 }
