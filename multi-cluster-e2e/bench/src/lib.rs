@@ -18,3 +18,4 @@ pub mod propagation;
 pub mod raft;
 pub mod samples;
 pub mod scale;
+mod servers;

@@ -97,7 +97,7 @@ impl Group {
                 (0..*count).map(|number| self.writer(number, options.bytes)).collect();
             loads.push(load::measure(&mut writers?, options.time).await?);
         }
-        Ok(Measured { loads, fan_out: self.fan_out(options).await? })
+        Ok(Measured { loads, fan_out: self.fan_out(options).await?, loss: None })
     }
 
     async fn fan_out(&self, options: &Options) -> anyhow::Result<Option<FanOut>> {

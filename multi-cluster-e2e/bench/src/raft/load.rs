@@ -34,7 +34,8 @@ pub(super) async fn measure<W: Write>(writers: &mut Vec<W>, time: Duration) -> a
     run(writers, time).await
 }
 
-async fn run<W: Write>(writers: &mut Vec<W>, time: Duration) -> anyhow::Result<Load> {
+/// Lets all writers write for `time`.
+pub(super) async fn run<W: Write>(writers: &mut Vec<W>, time: Duration) -> anyhow::Result<Load> {
     let begun = Instant::now();
     let tasks: Vec<_> = writers
         .drain(..)

@@ -5,7 +5,8 @@
 //! protocol that agents speak and over mTLS; with etcd a `Put`, over plain TCP. Both write to disk before they answer,
 //! in the way that each comes with.
 //!
-//! Then one writes, and many watch: a value is through when the last of them has it, and the next is written then.
+//! Then one writes, and many watch: a value is through when the last of them has it, and the next is written then. At last one
+//! of our followers is killed while some write to the other two.
 //!
 //! Reading order: [`load`] and [`fanout`] → [`member`], [`ours`] and [`etcd`] → this.
 
@@ -42,11 +43,24 @@ struct Measured {
     /// One for each number of writers.
     loads: Vec<Load>,
     fan_out: Option<FanOut>,
+    loss: Option<Loss>,
+}
+
+/// What writers see of a follower's death.
+struct Loss {
+    writers: usize,
+    /// All is well.
+    before: Samples,
+    /// A follower is killed, and stays down.
+    after: Samples,
 }
 
 /// Promised, as ratios: at least as many writes a second, and none slower, from so many writers on.
 const TARGET: f64 = 1.0;
 const TARGET_FROM: usize = 16;
+
+/// Promised: no write takes more than so many times the p99 of those before, when a follower dies.
+const TARGET_LOSS: f64 = 2.0;
 
 /// Measures all cases, first with us, then with etcd.
 ///
@@ -62,6 +76,7 @@ pub async fn measure(options: &Options) -> anyhow::Result<Vec<Line>> {
     if let (Some(ours), Some(theirs)) = (&ours.fan_out, &theirs.fan_out) {
         lines.extend(fan_out_lines(options.watchers, ours, theirs));
     }
+    lines.extend(ours.loss.iter().flat_map(loss_lines));
     Ok(lines)
 }
 
@@ -76,6 +91,20 @@ fn fan_out_lines(watchers: usize, ours: &FanOut, theirs: &FanOut) -> Vec<Line> {
         line("seen p99", 99, &ours.each, &theirs.each),
         line("seen by all p50", 50, &ours.last, &theirs.last),
         line("seen by all p99", 99, &ours.last, &theirs.last),
+    ]
+}
+
+fn loss_lines(loss: &Loss) -> [Line; 3] {
+    let case = format!("{} writers", loss.writers);
+    let of = |samples: &Samples, percent| samples.percentile(percent).map_or(f64::NAN, millis);
+    let (before, slowest) = (of(&loss.before, 99), of(&loss.after, 100));
+    let line = |metric, figure, count| {
+        Line::lower("raft", format!("{case}, a follower dies"), metric, "ms", figure, count)
+    };
+    [
+        line("p99 before", before, loss.before.count()),
+        line("max before", of(&loss.before, 100), loss.before.count()),
+        line("max after", slowest, loss.after.count()).target(TARGET_LOSS * before),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use federation_api::federation as wire;
@@ -11,8 +12,6 @@ use federation_api::federation::publish_request::Message as Say;
 use federation_api::federation::publish_response::Message as Answer;
 use federation_api::federation::watch_response::Message as Shown;
 use multi_cluster_e2e_lab::lab::Lab;
-use multi_cluster_e2e_lab::plan::LabSpec;
-use multi_cluster_e2e_lab::ports::PortChoice;
 use prost::Message;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -21,16 +20,17 @@ use tonic::Streaming;
 use super::fanout::{self, FanOut, Watch};
 use super::load::{self, Write};
 use super::member::Member;
-use super::{Measured, Options};
+use super::{Loss, Measured, Options};
+use crate::servers::only_servers;
 
+/// Who writes while a follower dies, at most.
+const LOSS_WRITERS: usize = 16;
 /// The service that is watched.
 const WATCHED: &str = "watched";
 
 /// Measures each case on the same three servers.
 pub(super) async fn measure(options: &Options) -> anyhow::Result<Measured> {
-    // A lab has at least one cluster; it is idle.
-    let clusters = vec!["idle".parse()?];
-    let lab = Lab::temporary(LabSpec { clusters, ports: PortChoice::Random, ..LabSpec::default() }).await?;
+    let lab = only_servers().await?;
     let measured = tokio::select! {
         measured = run(&lab, options) => measured,
         interrupted = tokio::signal::ctrl_c() => Err(interrupted.map_or_else(Into::into, |()| anyhow::anyhow!("interrupted"))),
@@ -55,7 +55,27 @@ async fn run(lab: &Arc<Lab>, options: &Options) -> anyhow::Result<Measured> {
         loads.push(load::measure(&mut some, options.time).await?);
         all.extend(some);
     }
-    Ok(Measured { loads, fan_out: fan_out(lab, options).await? })
+    let fan_out = fan_out(lab, options).await?;
+    let loss = match options.writers.iter().max() {
+        Some(_) => Some(loss(lab, &mut all, options.time).await?),
+        None => None,
+    };
+    Ok(Measured { loads, fan_out, loss })
+}
+
+/// Kills a server that follows, under the writes of all whose connections are to the others.
+async fn loss(lab: &Lab, writers: &mut Vec<Writer>, time: Duration) -> anyhow::Result<Loss> {
+    let leader = lab.operator()?.status().await?.leader_id;
+    let servers = &lab.topology().servers;
+    let at = servers.iter().position(|server| Some(server.id) != leader).context("there is no follower")?;
+    let follower = servers.get(at).context("there is no follower")?.name();
+    writers.retain(|writer| writer.number % servers.len() != at);
+    writers.truncate(LOSS_WRITERS);
+    eprintln!("measuring {} writers, and killing {follower}", writers.len());
+    let before = load::measure(writers, time).await?.samples;
+    lab.stop(&follower, true).await?;
+    let after = load::run(writers, time).await?.samples;
+    Ok(Loss { writers: writers.len(), before, after })
 }
 
 async fn fan_out(lab: &Lab, options: &Options) -> anyhow::Result<Option<FanOut>> {
@@ -74,6 +94,7 @@ async fn fan_out(lab: &Lab, options: &Options) -> anyhow::Result<Option<FanOut>>
 
 /// A cluster that publishes.
 struct Writer {
+    number: usize,
     say: mpsc::Sender<wire::PublishRequest>,
     answers: Streaming<wire::PublishResponse>,
     export: wire::Export,
@@ -91,7 +112,8 @@ impl Writer {
         };
         say.send(wire::PublishRequest { message: Some(Say::Hello(hello)) }).await?;
         let answers = FederationClient::new(channel).publish(ReceiverStream::new(said)).await?.into_inner();
-        let mut this = Self { say, answers, export: export(&format!("{service}-{name}"), scope, bytes) };
+        let mut this =
+            Self { number, say, answers, export: export(&format!("{service}-{name}"), scope, bytes) };
         this.committed().await?;
         Ok(this)
     }

@@ -14,7 +14,7 @@
 //! Bytes are what servers hand to their transport for watches, as they count it themselves: the messages with gRPC's
 //! five bytes each, without HTTP/2 and TLS.
 //!
-//! Reading order: [`progress`] → [`member`] → [`fleet`] → [`changes`] → [`observer`] → [`servers`] → this.
+//! Reading order: [`progress`] → [`member`] → [`fleet`] → [`changes`] → [`observer`] → [`usage`] → [`servers`] → this.
 
 mod changes;
 mod fleet;
@@ -22,11 +22,13 @@ mod member;
 mod observer;
 mod progress;
 mod servers;
+mod usage;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use federation_client::admin_streams::StreamError;
 use multi_cluster_e2e_lab::lab::Lab;
 use multi_cluster_e2e_lab::process::proc_stat::{ProcStat, resident_kib};
 
@@ -36,6 +38,7 @@ use self::observer::Observers;
 use self::servers::Servers;
 use crate::line::Line;
 use crate::samples::{Samples, millis};
+use crate::servers::only_servers;
 
 /// Importers that are watched, at most.
 const OBSERVERS: usize = 25;
@@ -47,6 +50,11 @@ const TARGET_SERVER: f64 = 512.0;
 const TARGET_BYTES: f64 = 1024.0;
 /// Promised: seconds until all agents that knew nothing know everything.
 const TARGET_SYNC: f64 = 30.0;
+
+/// Promised: what a server's disk holds is at most so many times the catalogue, and so many MB.
+const TARGET_DISK: (f64, f64) = (3.0, 64.0);
+/// Promised: memory does not grow. Said of runs that are long enough to tell.
+const TARGET_GROWTH: (f64, u64) = (1.05, 600);
 
 /// Promised: milliseconds from the leader's kill to the next commit.
 const TARGET_COMMIT: f64 = 1_500.0;
@@ -90,7 +98,7 @@ pub async fn measure(options: &Options) -> anyhow::Result<Vec<Line>> {
     ensure!(options.services >= 1, "--services must be at least 1");
     ensure!(options.changes >= 1 && options.seconds >= 1, "--changes and --seconds must be at least 1");
     ensure!(options.endpoints >= 1, "--endpoints must be at least 1");
-    let lab = servers::start().await?;
+    let lab = only_servers().await?;
     let measured = tokio::select! {
         measured = run(&lab, options) => measured,
         interrupted = tokio::signal::ctrl_c() => Err(interrupted.map_or_else(Into::into, |()| anyhow::anyhow!("interrupted"))),
@@ -138,8 +146,9 @@ async fn run(lab: &Arc<Lab>, options: &Options) -> anyhow::Result<Vec<Line>> {
         eprintln!("{} arrivals were waited for in vain, and count as long as that took", arrived.lost);
     }
 
+    let used = servers.finish();
+    let state = megabytes(backup(lab).await?);
     eprintln!("killing the leader");
-    let resident = servers.finish();
     let (next, all) = fleet.survive_the_leader(lab).await?;
 
     let seen = &arrived.samples;
@@ -154,12 +163,19 @@ async fn run(lab: &Arc<Lab>, options: &Options) -> anyhow::Result<Vec<Line>> {
         percentile("max", 100),
         line("sent", "B", sent / deliveries as f64, deliveries).target(TARGET_BYTES),
     ];
-    for (name, kib) in resident {
+    lines.push(line("state", "MB", state, 1));
+    for (name, used) in used {
         let case = format!("{}, {name}", options.case());
-        lines.push(Line::lower("scale", case, "rss", "MB", megabytes(kib), 1).target(TARGET_SERVER));
+        let line = |metric, unit, figure| Line::lower("scale", case.clone(), metric, unit, figure, 1);
+        let (times, constant) = TARGET_DISK;
+        lines.push(line("rss", "MB", megabytes(used.most() * 1024)).target(TARGET_SERVER));
+        let (most, seconds) = TARGET_GROWTH;
+        let growth = line("rss-growth", "x", used.growth());
+        lines.push(if options.seconds >= seconds { growth.target(most) } else { growth });
+        lines.push(line("disk", "MB", used.disk / 1e6).target(times * state + constant));
     }
     lines.extend([
-        line("agent-rss", "MB", megabytes(agents_kib) / options.clusters as f64, count),
+        line("agent-rss", "MB", megabytes(agents_kib * 1024) / options.clusters as f64, count),
         line("server-cpu", "%", busy(cpu), 3),
         line("agents-cpu", "%", busy(own_cpu), count),
         line("next-commit", "ms", millis(next), 1).target(TARGET_COMMIT),
@@ -172,6 +188,20 @@ fn latency(samples: &Samples, percent: usize) -> f64 {
     samples.percentile(percent).map_or(f64::NAN, millis)
 }
 
-fn megabytes(kib: u64) -> f64 {
-    kib as f64 * 1024.0 / 1e6
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+/// How many bytes the whole catalogue is.
+async fn backup(lab: &Lab) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    let take = |piece: &[u8]| {
+        bytes += piece.len() as u64;
+        anyhow::Ok(())
+    };
+    match lab.operator()?.backup(take).await {
+        Ok(()) => Ok(bytes),
+        Err(StreamError::Client(error)) => Err(error.into()),
+        Err(StreamError::Taker(error)) => Err(error),
+    }
 }

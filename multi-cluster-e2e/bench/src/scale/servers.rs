@@ -1,4 +1,4 @@
-//! Three servers of a lab, and what they use.
+//! What the servers of a lab use.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,59 +6,38 @@ use std::time::Duration;
 
 use anyhow::Context;
 use multi_cluster_e2e_lab::lab::Lab;
-use multi_cluster_e2e_lab::plan::LabSpec;
-use multi_cluster_e2e_lab::ports::PortChoice;
 use multi_cluster_e2e_lab::process::proc_stat::{ProcStat, resident_kib};
 use tokio::task::JoinHandle;
 
+use super::usage::Usage;
+
 /// How often memory is looked at.
 const EVERY: Duration = Duration::from_millis(200);
+/// How many times memory is looked at until the disk is too.
+const DISK_EVERY: u32 = 25;
 /// What a server says of the bytes that it sent to watchers.
 const SENT: &str = "isthmus_watch_sent_bytes_total";
+/// And of its log and its snapshot.
+const DISK: &str = "isthmus_raft_disk_bytes";
 
-/// A lab of which only the servers run.
-pub(super) async fn start() -> anyhow::Result<Arc<Lab>> {
-    let clusters = vec!["idle".parse()?];
-    let lab = Lab::temporary(LabSpec { clusters, ports: PortChoice::Random, ..LabSpec::default() }).await?;
-    // A lab has at least one cluster; this one would import everything.
-    let others: Vec<String> =
-        lab.processes().into_keys().filter(|name| !name.starts_with("server-")).collect();
-    for name in others {
-        lab.stop(&name, true).await?;
-    }
-    Ok(lab)
-}
-
-/// Watches the memory of the servers.
+/// Watches the memory and the disks of the servers.
 pub(super) struct Servers {
     pids: BTreeMap<String, u32>,
-    most: Arc<Mutex<BTreeMap<String, u64>>>,
+    used: Arc<Mutex<BTreeMap<String, Usage>>>,
     watching: JoinHandle<()>,
 }
 
 impl Servers {
     /// From now on.
-    pub(super) fn of(lab: &Lab) -> anyhow::Result<Self> {
+    pub(super) fn of(lab: &Arc<Lab>) -> anyhow::Result<Self> {
         let mut pids = BTreeMap::new();
         for server in &lab.topology().servers {
             let pid = lab.process(&server.name())?.pid();
             pids.insert(server.name(), pid.with_context(|| format!("{} does not run", server.name()))?);
         }
-        let most: Arc<Mutex<BTreeMap<String, u64>>> = Arc::default();
-        let (watched, seen) = (pids.clone(), Arc::clone(&most));
-        let watching = tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(EVERY);
-            loop {
-                ticks.tick().await;
-                for (name, pid) in &watched {
-                    let now = resident_kib(*pid).unwrap_or_default();
-                    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-                    let most = seen.entry(name.clone()).or_default();
-                    *most = now.max(*most);
-                }
-            }
-        });
-        Ok(Self { pids, most, watching })
+        let used: Arc<Mutex<BTreeMap<String, Usage>>> = Arc::default();
+        let watching = tokio::spawn(watch(Arc::clone(lab), pids.clone(), Arc::clone(&used)));
+        Ok(Self { pids, used, watching })
     }
 
     /// Processor time that all of them have used.
@@ -78,9 +57,23 @@ impl Servers {
         Ok(sum)
     }
 
-    /// The most that each of them had resident, in KiB.
-    pub(super) fn finish(self) -> BTreeMap<String, u64> {
+    /// What each of them used.
+    pub(super) fn finish(self) -> BTreeMap<String, Usage> {
         self.watching.abort();
-        std::mem::take(&mut self.most.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.used.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+async fn watch(lab: Arc<Lab>, pids: BTreeMap<String, u32>, used: Arc<Mutex<BTreeMap<String, Usage>>>) {
+    let mut ticks = tokio::time::interval(EVERY);
+    for tick in (0..DISK_EVERY).cycle() {
+        ticks.tick().await;
+        for server in &lab.topology().servers {
+            let (name, look) = (server.name(), tick == 0);
+            let Some(kib) = pids.get(&name).and_then(|pid| resident_kib(*pid)) else { continue };
+            let disk = if look { lab.observer().metric(server.http, DISK, "").await.ok() } else { None };
+            let mut used = used.lock().unwrap_or_else(PoisonError::into_inner);
+            used.entry(name).or_default().seen(kib, disk);
+        }
     }
 }
