@@ -4,6 +4,7 @@
 //! publishes each whole view.
 
 mod assembler;
+mod together;
 mod upstream;
 mod watcher;
 

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::Upstream;
 use super::assembler::{Assembler, Broken, Step};
+use super::together::Together;
 use crate::dial::{Dialer, Target, call};
 use crate::error::ClientError;
 
@@ -54,10 +55,10 @@ impl Watcher {
         let server_of = || server.to_owned();
         let (incarnation, revision) = assembler.begin();
         let request = wire::WatchRequest { resume_revision: revision.0, resume_incarnation: incarnation.0 };
-        let mut messages = call(server, timing.answer, client.watch(request)).await?;
+        let mut messages = Together::new(call(server, timing.answer, client.watch(request)).await?);
         let mut leader = Leader { time: UnixMillis(0), moved: Instant::now() };
         loop {
-            let message = timeout(timing.silence, messages.message())
+            let message = timeout(timing.silence, messages.next())
                 .await
                 .map_err(|_| ClientError::Silent { server: server_of(), limit: timing.silence })?
                 .map_err(|status| ClientError::from_status(server, status))?

@@ -4,12 +4,13 @@
 //! watcher therefore costs one page of pieces, which are shared with the catalogue, and sees many changes of one thing as
 //! one. What it is told, and in which order, is in docs/design/watch.md.
 //!
-//! Reading order: [`base`] and [`feed`] (what is said next) → [`encoder`] (once for all) → [`lag`] → this.
+//! Reading order: [`base`] and [`feed`] (what is said next) → [`pace`] (when) → [`encoder`] (once for all) → [`lag`] → this.
 
 mod base;
 mod encoder;
 mod feed;
 mod lag;
+mod pace;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use self::encoder::Encoder;
 use self::feed::{Feed, Next, Piece};
 use self::lag::Reached;
 pub use self::lag::{Lag, Lags};
+use self::pace::Pace;
 use super::{Answers, Context};
 use crate::limits::Slot;
 
@@ -62,6 +64,7 @@ struct Watch {
     news: watch::Receiver<Revision>,
     feed: Feed,
     pending: VecDeque<Piece>,
+    pace: Pace,
     reached: Arc<Reached>,
     progress_due: Instant,
     _slot: Slot,
@@ -122,6 +125,7 @@ impl Watch {
             context,
             feed: Feed::new(cluster, resume),
             pending: VecDeque::new(),
+            pace: Pace::default(),
             progress_due: Instant::now(),
             _slot: slot,
         })
@@ -132,10 +136,21 @@ impl Watch {
             if let Some(piece) = self.pending.pop_front() {
                 return Ok(self.message(&piece));
             }
+            if let Some(until) = self.pace.rests() {
+                tokio::select! {
+                    () = sleep_until(until) => {}
+                    () = self.context.drain.wait() => {
+                        return Err(Status::unavailable("this server is stopping"));
+                    }
+                }
+            }
             // Marked as seen before the state is read: an entry applied in between wakes the next round.
             self.news.mark_unchanged();
             let next = self.read();
             self.reached.set(self.feed.position());
+            if matches!(next, Next::Wait(_)) {
+                self.pace.looked_at(self.feed.looked_at(), self.context.metrics.watchers.get());
+            }
             let revision = match next {
                 Next::Wait(revision) if self.pending.is_empty() => revision,
                 _ => {

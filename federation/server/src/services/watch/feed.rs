@@ -32,6 +32,8 @@ pub(super) struct Feed {
     stage: Stage,
     /// Something was said after the last [`Piece::Complete`].
     unfinished: bool,
+    /// Changes looked at and not asked about, visible or not.
+    looked_at: usize,
 }
 
 #[derive(Debug)]
@@ -57,7 +59,7 @@ impl Feed {
     /// A watcher that has seen everything up to `seen`; nothing, for none.
     pub(super) fn new(cluster: ClusterId, seen: Option<Revision>) -> Self {
         let stage = seen.map_or(Stage::Nothing, |seen| Stage::Following(Position::end_of(seen)));
-        Self { cluster, stage, unfinished: false }
+        Self { cluster, stage, unfinished: false, looked_at: 0 }
     }
 
     /// Up to where changes were said; none inside a snapshot.
@@ -66,6 +68,11 @@ impl Feed {
             Stage::Following(position) => Some(position),
             Stage::Nothing | Stage::Snapshot(..) => None,
         }
+    }
+
+    /// How many changes were looked at since this was asked last, visible or not.
+    pub(super) fn looked_at(&mut self) -> usize {
+        std::mem::take(&mut self.looked_at)
     }
 
     /// Appends one page to `out`, of a snapshot that has begun. False if none has: then the present is needed.
@@ -107,6 +114,7 @@ impl Feed {
         };
         for (position, change) in after.by_ref().take(PAGE) {
             self.stage = Stage::Following(position);
+            self.looked_at = self.looked_at.saturating_add(1);
             let key = change.key();
             let piece = match state.visible(&self.cluster, key) {
                 Some(item) => Piece::Upsert(item),
