@@ -1,15 +1,14 @@
 //! Newtypes for every name and number that must not be mixed up with another.
 //!
-//! Text ids are checked once, when parsed, and are cheap to clone afterwards. Their serialised form is the bare
+//! Text ids are checked once, when parsed, and are cheap to clone afterwards: most are short enough to lie in the value itself, so
+//! that maps compare and copy their keys without following a pointer. Their serialised form is the bare
 //! string, and reading one back parses it again: a value of these types is valid wherever it came from.
 
-use std::cmp::Ordering;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::str::FromStr;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// Longest RFC 1123 label, in bytes.
 pub const MAX_LABEL: usize = 63;
@@ -101,34 +100,9 @@ fn check_instance(kind: &'static str, text: &str) -> Result<(), InvalidId> {
 macro_rules! text_id {
     ($(#[$meta:meta])* $name:ident, $kind:literal, $check:path) => {
         $(#[$meta])*
-        #[derive(Clone, Eq, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(Arc<str>);
-
-        // Most comparisons are of an id with a clone of it, which the pointer tells.
-        impl PartialEq for $name {
-            fn eq(&self, other: &Self) -> bool {
-                Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
-            }
-        }
-
-        impl Ord for $name {
-            fn cmp(&self, other: &Self) -> Ordering {
-                if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
-            }
-        }
-
-        impl PartialOrd for $name {
-            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-                Some(self.cmp(other))
-            }
-        }
-
-        impl Hash for $name {
-            fn hash<H: Hasher>(&self, state: &mut H) {
-                self.0.hash(state);
-            }
-        }
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "SmolStr", into = "SmolStr")]
+        pub struct $name(SmolStr);
 
         impl $name {
             /// The text, as written.
@@ -152,9 +126,23 @@ macro_rules! text_id {
             }
         }
 
+        impl TryFrom<SmolStr> for $name {
+            type Error = InvalidId;
+            fn try_from(text: SmolStr) -> Result<Self, InvalidId> {
+                $check($kind, &text)?;
+                Ok(Self(text))
+            }
+        }
+
         impl From<$name> for String {
             fn from(id: $name) -> Self {
-                id.0.as_ref().to_owned()
+                id.0.into()
+            }
+        }
+
+        impl From<$name> for SmolStr {
+            fn from(id: $name) -> Self {
+                id.0
             }
         }
 

@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use federation_kit::daemon::{Daemon, Process};
 use federation_server::{App, Config, Listeners};
 
+/// Connections, messages and changes are made on one thread and dropped on another, which glibc's allocator takes locks for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SERVER: Daemon = Daemon {
     name: "isthmus-server",
     about: "A federation server: holds the catalogue of a clusterset together with its peers",

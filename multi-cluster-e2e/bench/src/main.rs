@@ -9,6 +9,10 @@ use multi_cluster_e2e_bench::kubernetes::{self, Options};
 use multi_cluster_e2e_bench::line::Line;
 use multi_cluster_e2e_bench::{idle, line, machine, propagation, raft, scale};
 
+/// Connections, messages and changes are made on one thread and dropped on another, which glibc's allocator takes locks for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures on a lab of its own. Exits 0 when it could measure, whatever the figures.
 #[derive(Debug, Parser)]
 #[command(name = "isthmus-bench", version, after_help = EXAMPLES)]

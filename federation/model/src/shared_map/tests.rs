@@ -31,14 +31,14 @@ fn sorted(pairs: u16) -> SharedMap<u16, u16> {
 }
 
 fn leaves<K, V>(map: &SharedMap<K, V>) -> impl Iterator<Item = &Arc<Leaf<K, V>>> {
-    map.branches.iter().flat_map(|branch| branch.iter())
+    map.branches.iter().flat_map(|branch| branch.of.iter().map(|leaf| &leaf.of))
 }
 
 /// Branches and leaves that two maps do not share.
 fn own(one: &SharedMap<u16, u16>, other: &SharedMap<u16, u16>) -> (usize, usize) {
     let branches = one.branches.iter();
     (
-        branches.filter(|own| !other.branches.iter().any(|theirs| Arc::ptr_eq(own, theirs))).count(),
+        branches.filter(|own| !other.branches.iter().any(|theirs| Arc::ptr_eq(&own.of, &theirs.of))).count(),
         leaves(one).filter(|own| !leaves(other).any(|theirs| Arc::ptr_eq(own, theirs))).count(),
     )
 }
@@ -63,7 +63,7 @@ proptest! {
         kept.push((map, expected));
         for (map, expected) in kept {
             prop_assert!(map.iter().eq(&expected));
-            prop_assert!(map.branches.iter().all(|branch| (1..=FANOUT).contains(&branch.len())));
+            prop_assert!(map.branches.iter().all(|branch| (1..=FANOUT).contains(&branch.of.len())));
             prop_assert!(leaves(&map).all(|leaf| (1..=FANOUT).contains(&leaf.len())));
             for key in 0..2_000 {
                 prop_assert_eq!(map.get(&key), expected.get(&key));
