@@ -2,18 +2,17 @@
 //!
 //! The pairs are in leaves, the leaves in branches, the branches in a list. A clone is a pointer to the list; a change copies the
 //! list, one branch and one leaf if somebody else has them too. List and branches say themselves where each part begins, so that
-//! a search touches one leaf. With 25,000 pairs the list is some hundred pointers and the others sixteen, where a
-//! `BTreeMap` would copy every pair.
+//! a search touches one leaf. With 25,000 pairs the list has some hundred parts and the others sixteen, where a `BTreeMap`
+//! would copy every pair.
+
+mod serialised;
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::ops::{Bound, Index};
 use std::sync::Arc;
 
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-/// Most pairs of a leaf, and most leaves of a branch. A change costs two references counted up and down again for each
+/// Most pairs of a leaf, and most leaves of a branch. A change costs a reference counted up and down again for each
 /// pair of a leaf; and a leaf of this size is small enough for an allocator's quick lists.
 const FANOUT: usize = 16;
 
@@ -357,44 +356,6 @@ impl<K: Eq, V: Eq> Eq for SharedMap<K, V> {}
 impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for SharedMap<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self).finish()
-    }
-}
-
-/// As any map.
-impl<K: Serialize, V: Serialize> Serialize for SharedMap<K, V> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self)
-    }
-}
-
-impl<'de, K, V> Deserialize<'de> for SharedMap<K, V>
-where
-    K: Deserialize<'de> + Ord + Clone,
-    V: Deserialize<'de> + Clone,
-{
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs<K, V>(SharedMap<K, V>);
-
-        impl<'de, K, V> Visitor<'de> for Pairs<K, V>
-        where
-            K: Deserialize<'de> + Ord + Clone,
-            V: Deserialize<'de> + Clone,
-        {
-            type Value = SharedMap<K, V>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(mut self, mut pairs: A) -> Result<Self::Value, A::Error> {
-                while let Some((key, value)) = pairs.next_entry()? {
-                    self.0.insert(key, value);
-                }
-                Ok(self.0)
-            }
-        }
-
-        deserializer.deserialize_map(Pairs(Self::new()))
     }
 }
 
