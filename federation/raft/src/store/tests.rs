@@ -171,7 +171,7 @@ async fn corrupt_entries_are_errors_that_name_the_entry() {
     let dir = tempfile::tempdir().unwrap();
     let db = open_db(dir.path(), &identity()).unwrap();
     let mut log = LogStore::open(db.clone(), ServerId(1)).unwrap();
-    log.blocking_append([entry(1), entry(2), entry(3)]).await.unwrap();
+    log.blocking_append([membership(), entry(1), entry(2), entry(3)]).await.unwrap();
     // One that did not write them has them on disk only.
     let mut log = LogStore::open(db.clone(), ServerId(1)).unwrap();
     db.append([(2, vec![1, 0xc1, 0xff])]).unwrap();
