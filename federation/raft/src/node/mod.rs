@@ -358,3 +358,6 @@ async fn serve(
         () = drain.forced() => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,13 +102,19 @@ pub(crate) enum Manage {
         id: ServerId,
         member: Member,
     },
-    /// With `only_check` it is only said whether it could be done.
+    /// With `only_check` it is only said whether it could be done. `store`, here and below, is the data directory that
+    /// has the seat as whoever was asked sees it: a request that arrives late is not about another server that was given
+    /// the seat since. None if that server knows no such seat, or is of a version that does not say so.
     Promote {
         id: ServerId,
         only_check: bool,
+        #[serde(default)]
+        store: Option<StoreId>,
     },
     Remove {
         id: ServerId,
+        #[serde(default)]
+        store: Option<StoreId>,
     },
     Transfer {
         to: Option<ServerId>,

@@ -11,7 +11,7 @@ use super::rules::Removal;
 use super::{Manager, MembershipError};
 use crate::node::Leadership;
 use crate::peer::wire::{About, ManageAnswer, Unmanaged};
-use crate::types::{Member, Seat, node_id};
+use crate::types::{Member, Seat, StoreId, node_id};
 
 /// How long a change may take to commit: less than whoever asks for it waits.
 const COMMIT: Duration = Duration::from_secs(7);
@@ -46,8 +46,13 @@ impl Manager {
         })
     }
 
-    pub(super) async fn promote(&self, id: ServerId, only_check: bool) -> ManageAnswer {
-        if !self.group()?.may_promote(id)? || only_check {
+    pub(super) async fn promote(
+        &self,
+        id: ServerId,
+        store: Option<StoreId>,
+        only_check: bool,
+    ) -> ManageAnswer {
+        if !self.group()?.may_promote(id, store)? || only_check {
             return self.done(false);
         }
         tracing::info!(server = %id, "promoting a learner");
@@ -55,9 +60,9 @@ impl Manager {
         self.done(true)
     }
 
-    pub(super) async fn remove(&self, id: ServerId) -> ManageAnswer {
+    pub(super) async fn remove(&self, id: ServerId, store: Option<StoreId>) -> ManageAnswer {
         let ids = BTreeSet::from([node_id(id)]);
-        let removal = self.group()?.may_remove(id)?;
+        let removal = self.group()?.may_remove(id, store)?;
         tracing::info!(server = %id, ?removal, "removing a member");
         let change = match removal {
             Removal::Learner => ChangeMembers::RemoveNodes(ids),

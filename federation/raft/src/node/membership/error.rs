@@ -20,6 +20,9 @@ pub enum MembershipError {
     /// There is no such server.
     #[error("server {0} is not a member; see isthmus members list")]
     NotAMember(ServerId),
+    /// It was removed, and another one was added in its place, while the request was on its way.
+    #[error("server {0} was replaced meanwhile, and the new one was not meant; see isthmus members list")]
+    Replaced(ServerId),
     /// Its place is taken, by another data directory or at another address.
     #[error(
         "server {0} is a member already, with other data or at another address; first: isthmus members remove {0}"
@@ -127,6 +130,7 @@ impl MembershipError {
             Self::NoLeader { .. } => "no_leader",
             Self::InProgress => "in_progress",
             Self::NotAMember(_) => "not_a_member",
+            Self::Replaced(_) => "replaced",
             Self::IsMember(_) => "is_member",
             Self::AddressInUse { .. } => "address_in_use",
             Self::TooMany { .. } => "too_many_members",

@@ -20,7 +20,7 @@ use super::{Leadership, Node};
 use crate::peer::client::{CallError, Network};
 use crate::peer::transport::NoAnswer;
 use crate::peer::wire::{Manage, ManageAnswer, Unmanaged};
-use crate::types::{Member, Raft, Seat, node_id};
+use crate::types::{Member, Raft, Seat, StoreId, node_id};
 
 /// How long a change may take in all. A leader that hears of one has less time, so that its answer arrives.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -47,17 +47,20 @@ impl Node {
 
     /// Makes a learner a voter, once it has nearly the whole log.
     pub async fn promote(&self, id: ServerId) -> Result<Managed, MembershipError> {
-        self.inner.manager.manage(Manage::Promote { id, only_check: false }).await
+        let store = self.inner.manager.store(id);
+        self.inner.manager.manage(Manage::Promote { id, only_check: false, store }).await
     }
 
     /// Whether a learner could be made a voter now; nothing is changed.
     pub async fn may_promote(&self, id: ServerId) -> Result<Managed, MembershipError> {
-        self.inner.manager.manage(Manage::Promote { id, only_check: true }).await
+        let store = self.inner.manager.store(id);
+        self.inner.manager.manage(Manage::Promote { id, only_check: true, store }).await
     }
 
     /// Removes a member, dead or alive. A leader hands over first.
     pub async fn remove(&self, id: ServerId) -> Result<Managed, MembershipError> {
-        self.inner.manager.manage(Manage::Remove { id }).await
+        let store = self.inner.manager.store(id);
+        self.inner.manager.manage(Manage::Remove { id, store }).await
     }
 
     /// Lets another voter lead: `to`, or the one with most of the log.
@@ -160,8 +163,8 @@ impl Manager {
         self.finish().await?;
         match request {
             Manage::Add { id, member } => self.add(id, member).await,
-            Manage::Promote { id, only_check } => self.promote(id, only_check).await,
-            Manage::Remove { id } => self.remove(id).await,
+            Manage::Promote { id, only_check, store } => self.promote(id, store, only_check).await,
+            Manage::Remove { id, store } => self.remove(id, store).await,
             Manage::Transfer { to } => self.transfer(to).await,
         }
     }
@@ -169,6 +172,11 @@ impl Manager {
     /// Where a member is, as the membership has it.
     pub(super) fn seat(&self, id: ServerId) -> Option<Seat> {
         self.raft.metrics().borrow().membership_config.membership().get_node(&node_id(id)).cloned()
+    }
+
+    /// The data directory that has a member's seat, as this server sees it.
+    fn store(&self, id: ServerId) -> Option<StoreId> {
+        self.seat(id).and_then(|seat| seat.store)
     }
 
     /// The group as this server sees it, if it leads.

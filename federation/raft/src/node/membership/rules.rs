@@ -84,11 +84,18 @@ impl Group {
         Ok(true)
     }
 
-    /// Whether the learner `id` may vote; false if it does.
-    pub(super) fn may_promote(&self, id: ServerId) -> Result<bool, MembershipError> {
-        if !self.seats.contains_key(&id) {
-            return Err(MembershipError::NotAMember(id));
+    /// That `id` is a member, and still the one that was meant, if that is known.
+    fn seated(&self, id: ServerId, meant: Option<StoreId>) -> Result<(), MembershipError> {
+        let seat = self.seats.get(&id).ok_or(MembershipError::NotAMember(id))?;
+        if meant.is_some() && seat.store != meant {
+            return Err(MembershipError::Replaced(id));
         }
+        Ok(())
+    }
+
+    /// Whether the learner `id`, with the data directory `meant`, may vote; false if it does.
+    pub(super) fn may_promote(&self, id: ServerId, meant: Option<StoreId>) -> Result<bool, MembershipError> {
+        self.seated(id, meant)?;
         if self.voters.contains(&id) {
             return Ok(false);
         }
@@ -102,11 +109,9 @@ impl Group {
         Ok(true)
     }
 
-    /// Whether and how `id` may be removed.
-    pub(super) fn may_remove(&self, id: ServerId) -> Result<Removal, MembershipError> {
-        if !self.seats.contains_key(&id) {
-            return Err(MembershipError::NotAMember(id));
-        }
+    /// Whether and how `id`, with the data directory `meant`, may be removed.
+    pub(super) fn may_remove(&self, id: ServerId, meant: Option<StoreId>) -> Result<Removal, MembershipError> {
+        self.seated(id, meant)?;
         if !self.voters.contains(&id) {
             return Ok(Removal::Learner);
         }
@@ -205,16 +210,26 @@ mod tests {
     #[test]
     fn only_who_has_nearly_all_of_the_log_is_promoted() {
         let mut group = group(&[1, 2, 3], &[]);
-        assert_eq!(group.may_promote(ServerId(8)), Ok(true));
-        assert_eq!(group.may_promote(ServerId(2)), Ok(false), "it votes");
-        assert_eq!(group.may_promote(ServerId(5)), Err(MembershipError::NotAMember(ServerId(5))));
+        assert_eq!(group.may_promote(ServerId(8), None), Ok(true));
+        assert_eq!(group.may_promote(ServerId(2), None), Ok(false), "it votes");
+        assert_eq!(group.may_promote(ServerId(5), None), Err(MembershipError::NotAMember(ServerId(5))));
         group.matched.insert(ServerId(8), 900);
-        assert_eq!(group.may_promote(ServerId(8)), Ok(true));
+        assert_eq!(group.may_promote(ServerId(8), None), Ok(true));
         group.matched.insert(ServerId(8), 899);
         let behind = |entries| Err(MembershipError::Behind { server: ServerId(8), entries, bound: 100 });
-        assert_eq!(group.may_promote(ServerId(8)), behind(101));
+        assert_eq!(group.may_promote(ServerId(8), None), behind(101));
         group.matched.remove(&ServerId(8));
-        assert_eq!(group.may_promote(ServerId(8)), behind(1_001), "nothing is known to match");
+        assert_eq!(group.may_promote(ServerId(8), None), behind(1_001), "nothing is known to match");
+    }
+
+    #[test]
+    fn a_request_is_about_the_server_that_was_meant() {
+        let group = group(&[1, 2, 3], &[]);
+        let replaced = |id| MembershipError::Replaced(ServerId(id));
+        assert_eq!(group.may_remove(ServerId(2), Some(StoreId(2))), Ok(Removal::Voter));
+        assert_eq!(group.may_remove(ServerId(2), Some(StoreId(7))), Err(replaced(2)));
+        assert_eq!(group.may_promote(ServerId(8), Some(StoreId(8))), Ok(true));
+        assert_eq!(group.may_promote(ServerId(8), Some(StoreId(7))), Err(replaced(8)));
     }
 
     #[test]
@@ -227,17 +242,17 @@ mod tests {
             })
         };
         let three = group(&[1, 2, 3], &[3]);
-        assert_eq!(three.may_remove(ServerId(3)), Ok(Removal::Voter), "the silent one goes");
-        assert_eq!(three.may_remove(ServerId(2)), few(1, 2, &[3]));
-        assert_eq!(three.may_remove(ServerId(1)), few(1, 2, &[3]));
-        assert_eq!(three.may_promote(ServerId(8)), Ok(true), "three of four answer");
-        assert_eq!(group(&[1, 2], &[8]).may_promote(ServerId(8)), Ok(true), "two of three answer");
-        assert_eq!(group(&[1], &[8]).may_promote(ServerId(8)).map_err(|_| ()), Err(()));
-        assert_eq!(group(&[1, 2, 3, 4], &[3]).may_remove(ServerId(2)), Ok(Removal::Voter));
-        assert_eq!(group(&[1, 2, 3], &[]).may_remove(ServerId(1)), Ok(Removal::Leader));
-        assert_eq!(group(&[1, 2, 3], &[]).may_remove(ServerId(8)), Ok(Removal::Learner));
-        assert_eq!(group(&[1], &[]).may_remove(ServerId(1)), Err(MembershipError::LastVoter(ServerId(1))));
-        assert_eq!(group(&[1], &[]).may_remove(ServerId(7)), Err(MembershipError::NotAMember(ServerId(7))));
+        assert_eq!(three.may_remove(ServerId(3), None), Ok(Removal::Voter), "the silent one goes");
+        assert_eq!(three.may_remove(ServerId(2), None), few(1, 2, &[3]));
+        assert_eq!(three.may_remove(ServerId(1), None), few(1, 2, &[3]));
+        assert_eq!(three.may_promote(ServerId(8), None), Ok(true), "three of four answer");
+        assert_eq!(group(&[1, 2], &[8]).may_promote(ServerId(8), None), Ok(true), "two of three answer");
+        assert_eq!(group(&[1], &[8]).may_promote(ServerId(8), None).map_err(|_| ()), Err(()));
+        assert_eq!(group(&[1, 2, 3, 4], &[3]).may_remove(ServerId(2), None), Ok(Removal::Voter));
+        assert_eq!(group(&[1, 2, 3], &[]).may_remove(ServerId(1), None), Ok(Removal::Leader));
+        assert_eq!(group(&[1, 2, 3], &[]).may_remove(ServerId(8), None), Ok(Removal::Learner));
+        assert_eq!(group(&[1], &[]).may_remove(ServerId(1), None), Err(MembershipError::LastVoter(ServerId(1))));
+        assert_eq!(group(&[1], &[]).may_remove(ServerId(7), None), Err(MembershipError::NotAMember(ServerId(7))));
     }
 
     #[test]
