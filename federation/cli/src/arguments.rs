@@ -1,12 +1,14 @@
 //! The command line.
 
+mod ca;
 mod members;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use federation_model::{ClusterId, ServiceId, TrustDomain};
+use federation_model::{ClusterId, ServiceId};
 
+pub use self::ca::{BundleFormat, Ca, Write};
 pub use self::members::Members;
 use crate::service_name::parse_service;
 
@@ -18,6 +20,7 @@ Examples:
   isthmus token create --cluster north --ttl 1h
   isthmus token create --cluster north --format secret | kubectl apply -f -
   isthmus ca init --clusterset lab --out ./ca
+  isthmus ca issue --ca ./ca --clusterset lab --cluster east --out ./east
   isthmus members -o json
   isthmus audit --follow
   isthmus snapshot save catalogue.backup
@@ -117,7 +120,7 @@ pub enum Verb {
     /// Backups of the catalogue.
     #[command(subcommand)]
     Snapshot(Snapshot),
-    /// Certificates of the clusterset itself; no server is asked.
+    /// Authorities and their certificates, of the clusterset and of clusters; no server is asked.
     #[command(subcommand)]
     Ca(Ca),
     /// Join tokens.
@@ -186,42 +189,6 @@ pub enum TokenFormat {
     Token,
     /// A Kubernetes Secret with the token under the key `token`, for `kubectl apply -f -`.
     Secret,
-}
-
-/// What can be done with the clusterset's certificate authority.
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum Ca {
-    /// Makes a new authority of a clusterset, and a first operator's certificate: DIR/ca.pem, DIR/ca-key.pem and
-    /// DIR/admin/.
-    Init {
-        /// The clusterset's name, which is also its trust domain.
-        #[arg(long)]
-        clusterset: TrustDomain,
-        /// Where to; made if it is not there.
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-        /// How long the authority is good for, in days.
-        #[arg(long, default_value_t = 3650, value_parser = clap::value_parser!(u64).range(1..=36_500))]
-        days: u64,
-    },
-    /// Issues an operator's certificate, for --identity: OUT/cert.pem, OUT/key.pem and OUT/ca.pem.
-    Admin {
-        /// The clusterset that the authority is of.
-        #[arg(long)]
-        clusterset: TrustDomain,
-        /// The directory that `ca init` made.
-        #[arg(long, value_name = "DIR")]
-        ca: PathBuf,
-        /// Who it is: stands in the certificate, and in what the servers write down.
-        #[arg(long, default_value = "operator")]
-        name: String,
-        /// Where to; made if it is not there.
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-        /// How long it is good for, in days.
-        #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u64).range(1..=3_650))]
-        days: u64,
-    },
 }
 
 /// A name that Kubernetes takes for a namespace or a Secret (RFC 1123 label).

@@ -1,5 +1,7 @@
 //! A certificate authority of one trust domain.
 
+mod anchor;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::bundle_set::{Anchor, BundleSet};
+use crate::ca::CaChain;
 use crate::csr::{VerifiedCsr, verified_key};
 use crate::error::TrustError;
 use crate::infra::gateway_id;
@@ -26,7 +29,7 @@ use crate::verify::verify_peer;
 /// several domains share: either way the domain's bundle holds this certificate and not the root.
 pub struct Authority {
     domain: TrustDomain,
-    certificate: CertificateDer<'static>,
+    chain: CaChain,
     lifetime: Lifetime,
     key: PrivateKey,
 }
@@ -35,32 +38,19 @@ impl Authority {
     /// A new self-signed authority of `domain` (ECDSA P-256). It may sign leaves, not further authorities.
     pub fn create(domain: &TrustDomain, lifetime: Lifetime) -> Result<Self, TrustError> {
         let key = PrivateKey::generate()?;
-        let (not_before, not_after) = lifetime.dates()?;
-        let mut params = CertificateParams::default();
-        params.not_before = not_before;
-        params.not_after = not_after;
-        params.serial_number = Some(random_serial());
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages =
-            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+        let mut params = authority_params("Isthmus CA", &key, lifetime, 0)?;
         params.subject_alt_names = vec![uri(format!("spiffe://{domain}"))?];
-        // Unlike the domain, this fits a common name (64 bytes), and it tells two authorities of one domain apart.
-        let mut name = DistinguishedName::new();
-        let suffix: String = hex::encode(key.public_hash().0).chars().take(16).collect();
-        name.push(DnType::CommonName, format!("Isthmus CA {suffix}"));
-        params.distinguished_name = name;
         let certificate = params.self_signed(&*key.pair()).map_err(TrustError::Issue)?.der().clone();
-        Self::assemble(domain, certificate, key)
+        Self::assemble(domain, CaChain::new(certificate, Vec::new()).map_err(TrustError::Ca)?, key)
     }
 
-    /// Reads an authority of `domain`. Of several certificates the first is the authority's.
+    /// Reads an authority of `domain`, of whatever make. The first certificate is the authority's; what follows, if
+    /// anything, leads from it to its root, and is shown along with it to those who believe the root.
     ///
     /// # Errors
-    /// If the certificate may not sign, carries the SPIFFE id of another domain, or belongs to another key.
+    /// If the certificates are not such a chain, carry the SPIFFE id of another domain, or belong to another key.
     pub fn load(domain: &TrustDomain, cert_pem: &str, key_pem: &str) -> Result<Self, TrustError> {
-        let certificate =
-            pem::read_certificates(cert_pem)?.into_iter().next().ok_or(TrustError::NoCertificate)?;
-        let authority = Self::assemble(domain, certificate, PrivateKey::from_pem(key_pem)?)?;
+        let authority = Self::assemble(domain, CaChain::from_pem(cert_pem)?, PrivateKey::from_pem(key_pem)?)?;
         authority.prove()?;
         Ok(authority)
     }
@@ -82,15 +72,16 @@ impl Authority {
         verify_peer(&chain, &bundles, UnixTime::since_unix_epoch(moment)).map(drop).map_err(TrustError::Svid)
     }
 
-    fn assemble(
+    pub(crate) fn assemble(
         domain: &TrustDomain,
-        certificate: CertificateDer<'static>,
+        chain: CaChain,
         key: PrivateKey,
     ) -> Result<Self, TrustError> {
-        let anchor = Anchor::parse(domain, &certificate)
+        chain.signs_for(domain).map_err(TrustError::Ca)?;
+        let anchor = Anchor::parse(domain, chain.authority())
             .map_err(|source| TrustError::Authority { domain: domain.clone(), source })?;
-        crate::identity::certified_key(vec![certificate.clone()], &key)?;
-        Ok(Self { domain: domain.clone(), lifetime: anchor.lifetime(), certificate, key })
+        key.belongs_to(chain.authority())?;
+        Ok(Self { domain: domain.clone(), lifetime: anchor.lifetime(), chain, key })
     }
 
     /// The domain that it signs for.
@@ -105,12 +96,17 @@ impl Authority {
 
     /// Its certificate.
     pub fn certificate(&self) -> &CertificateDer<'static> {
-        &self.certificate
+        self.chain.authority()
+    }
+
+    /// Its certificate, and what leads from it to its root.
+    pub fn chain(&self) -> &CaChain {
+        &self.chain
     }
 
     /// Its certificate as PEM.
     pub fn cert_pem(&self) -> String {
-        pem::write_certificates([&self.certificate])
+        pem::write_certificates([self.certificate()])
     }
 
     /// Its private key as PEM, wiped when dropped.
@@ -120,12 +116,12 @@ impl Authority {
 
     /// What the domain's bundle says of it.
     pub fn bundle_authority(&self) -> AuthorityDer {
-        AuthorityDer(self.certificate.to_vec())
+        AuthorityDer(self.certificate().to_vec())
     }
 
     /// SHA-256 of its certificate.
     pub fn fingerprint(&self) -> [u8; 32] {
-        Sha256::digest(&self.certificate).into()
+        Sha256::digest(self.certificate()).into()
     }
 
     /// SHA-256 of its certificate, 64 lower-case hex digits.
@@ -133,7 +129,8 @@ impl Authority {
         hex::encode(self.fingerprint())
     }
 
-    /// Issues a leaf for `id` to whoever holds the request's key: leaf first, then this authority.
+    /// Issues a leaf for `id` to whoever holds the request's key: leaf first, then this authority, then what leads from it
+    /// towards its root, without the root.
     ///
     /// The leaf never outlives the authority. Deciding that the requester *is* `id` is the caller's duty.
     ///
@@ -166,10 +163,33 @@ impl Authority {
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
         let pair = self.key.pair();
-        let issuer = Issuer::from_ca_cert_der(&self.certificate, &*pair).map_err(TrustError::Issue)?;
+        let issuer = Issuer::from_ca_cert_der(self.certificate(), &*pair).map_err(TrustError::Issue)?;
         let leaf = params.signed_by(csr.public_key(), &issuer).map_err(TrustError::Issue)?;
-        Ok(vec![leaf.der().clone(), self.certificate.clone()])
+        Ok(std::iter::once(leaf.der()).chain(self.chain.shown()).cloned().collect())
     }
+}
+
+/// What every authority of our making says of itself, with `below` further authorities allowed below it.
+pub(crate) fn authority_params(
+    name: &str,
+    key: &PrivateKey,
+    lifetime: Lifetime,
+    below: u8,
+) -> Result<CertificateParams, TrustError> {
+    let (not_before, not_after) = lifetime.dates()?;
+    let mut params = CertificateParams::default();
+    params.not_before = not_before;
+    params.not_after = not_after;
+    params.serial_number = Some(random_serial());
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(below));
+    params.key_usages =
+        vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    // Unlike a domain, this fits a common name (64 bytes), and it tells two authorities of one domain apart.
+    let mut subject = DistinguishedName::new();
+    let suffix: String = hex::encode(key.public_hash().0).chars().take(16).collect();
+    subject.push(DnType::CommonName, format!("{name} {suffix}"));
+    params.distinguished_name = subject;
+    Ok(params)
 }
 
 /// 16 random bytes, positive and not zero (RFC 5280 section 4.1.2.2): a renewed leaf of the same key is another leaf.
@@ -181,7 +201,7 @@ fn random_serial() -> SerialNumber {
     SerialNumber::from_slice(&bytes)
 }
 
-fn uri(text: String) -> Result<SanType, TrustError> {
+pub(crate) fn uri(text: String) -> Result<SanType, TrustError> {
     text.try_into().map(SanType::URI).map_err(TrustError::Issue)
 }
 

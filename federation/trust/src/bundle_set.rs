@@ -12,7 +12,7 @@ use rustls_pki_types::{CertificateDer, TrustAnchor};
 use crate::error::TrustError;
 use crate::lifetime::Lifetime;
 use crate::pem::{read_certificates, write_certificates};
-use crate::svid::{lifetime_of, parse_certificate, uri_names};
+use crate::svid::{parse_certificate, uri_names, validity};
 
 /// Why an authority of a bundle is not used. The bundle's other authorities are.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,11 +99,7 @@ impl Anchor {
             return Err(BundleError::ForeignDomain);
         }
         let trust = webpki::anchor_from_trusted_cert(der).map_err(|_| BundleError::Malformed)?.to_owned();
-        Ok(Self {
-            trust,
-            lifetime: lifetime_of(&certificate),
-            path_len: constraints.value.path_len_constraint,
-        })
+        Ok(Self { trust, lifetime: validity(&certificate), path_len: constraints.value.path_len_constraint })
     }
 
     /// From when until when it may vouch for anyone.

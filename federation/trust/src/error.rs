@@ -38,6 +38,24 @@ pub enum TrustError {
         #[source]
         source: crate::bundle_set::BundleError,
     },
+    /// An operator's authority is of no use.
+    #[error("authority is unusable")]
+    Ca(#[source] crate::ca::CaFault),
+    /// The PEM text holds no private key. What it holds instead is not said.
+    #[error("there is no readable private key in the PEM text")]
+    NoKey,
+    /// The key of a file is protected by a password.
+    #[error("private key is encrypted; decrypt it first: openssl pkey -in KEY -out PLAIN")]
+    Encrypted,
+    /// The authority cannot be put into a bundle as its own root.
+    #[error(
+        "the authority's name cannot be written again; have it issued with one value for each attribute, as UTF-8 or \
+         printable strings"
+    )]
+    Name,
+    /// A root has no moment in common with what is asked for.
+    #[error("the root has expired or is not yet valid; make a new one")]
+    RootExpired,
     /// An authority signs only inside its own trust domain.
     #[error("the authority of {domain} may not sign for trust domain {asked}")]
     ForeignDomain {

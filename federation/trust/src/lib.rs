@@ -16,15 +16,17 @@
 pub mod authority;
 pub mod authorize;
 pub mod bundle_set;
+pub mod ca;
 pub mod csr;
 pub mod error;
 pub mod identity;
 pub mod infra;
 pub mod join_token;
+pub mod jwks;
 pub mod key;
 pub mod lifetime;
 pub mod peer_error;
-mod pem;
+pub mod pem;
 pub mod provider;
 pub mod svid;
 pub mod tls;

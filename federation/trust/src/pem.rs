@@ -8,7 +8,7 @@ use rustls_pki_types::pem::PemObject;
 use crate::error::TrustError;
 
 /// Writes certificates one after the other, leaf first as given.
-pub(crate) fn write_certificates<'a>(chain: impl IntoIterator<Item = &'a CertificateDer<'a>>) -> String {
+pub fn write_certificates<'a, 'b: 'a>(chain: impl IntoIterator<Item = &'a CertificateDer<'b>>) -> String {
     let mut text = String::new();
     for certificate in chain {
         text.push_str("-----BEGIN CERTIFICATE-----\n");
@@ -26,8 +26,11 @@ pub(crate) fn write_certificates<'a>(chain: impl IntoIterator<Item = &'a Certifi
     text
 }
 
-/// Reads every certificate of a text. Other sections are passed over; none at all is an error.
-pub(crate) fn read_certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+/// Reads every certificate of a text. Other sections are passed over.
+///
+/// # Errors
+/// When the text cannot be read, or holds no certificate.
+pub fn read_certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let chain = CertificateDer::pem_slice_iter(text.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .map_err(TrustError::Pem)?;

@@ -47,7 +47,7 @@ impl Svid {
             (None, _) => return Err(PeerError::NoId),
             (Some(_), Some(_)) => return Err(PeerError::SeveralIds),
         };
-        Ok(Self { id, lifetime: lifetime_of(&certificate) })
+        Ok(Self { id, lifetime: validity(&certificate) })
     }
 }
 
@@ -73,7 +73,15 @@ pub(crate) fn uri_names<'a>(certificate: &'a X509Certificate<'_>) -> Result<Vec<
     Ok(names.iter().filter_map(uri).collect())
 }
 
-pub(crate) fn lifetime_of(certificate: &X509Certificate<'_>) -> Lifetime {
+/// From when until when a certificate holds.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn lifetime_of(der: &CertificateDer<'_>) -> Result<Lifetime, PeerError> {
+    parse_certificate(der).map(|certificate| validity(&certificate))
+}
+
+pub(crate) fn validity(certificate: &X509Certificate<'_>) -> Lifetime {
     let validity = certificate.validity();
     Lifetime { not_before: validity.not_before.timestamp(), not_after: validity.not_after.timestamp() }
 }

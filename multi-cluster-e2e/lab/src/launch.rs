@@ -17,7 +17,7 @@ use crate::render::gateway::gateway_toml;
 use crate::render::manifests::sample_files;
 use crate::render::server::server_toml;
 use crate::samples::{NAMESPACE, Offer, samples};
-use crate::topology::{ClusterPlace, SERVICE_PORT};
+use crate::topology::{ClusterPlace, SERVICE_PORT, Trust};
 use crate::wait::{Seen, until};
 use crate::{ca, envoy};
 
@@ -32,7 +32,10 @@ pub(crate) async fn bring_up(lab: &Lab, say: &Say) -> anyhow::Result<()> {
     make_private(&lab.layout().root().join("logs"))?;
     lab.save()?;
     say("making the clusterset's certificate authority and an operator's certificate");
-    ca::create(lab.layout(), &topology.clusterset)?;
+    match topology.trust {
+        Trust::Separate => ca::create(lab.layout(), &topology.clusterset)?,
+        Trust::Shared => ca::create_shared(lab.layout(), topology)?,
+    }
 
     say(&format!("starting {} federation servers", topology.servers.len()));
     servers(lab).await?;

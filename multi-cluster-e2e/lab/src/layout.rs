@@ -91,6 +91,11 @@ impl Layout {
         self.root.join("clusters").join(id)
     }
 
+    /// One cluster's authority, where it does not make its own: `cert-chain.pem` and `ca-key.pem`.
+    pub fn cluster_ca(&self, id: &str) -> PathBuf {
+        self.cluster(id).join("ca")
+    }
+
     /// The YAML of one cluster.
     pub fn manifests(&self, id: &str) -> PathBuf {
         self.cluster(id).join("manifests")

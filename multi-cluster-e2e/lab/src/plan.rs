@@ -9,7 +9,7 @@ use crate::layout::Layout;
 use crate::loopback::LoopbackBlock;
 use crate::ports::{PortChoice, Ports};
 use crate::samples::samples;
-use crate::topology::{BackendPlace, CLUSTERSET, ClusterPlace, EnvoyPlace, ServerPlace, Topology};
+use crate::topology::{BackendPlace, CLUSTERSET, ClusterPlace, EnvoyPlace, ServerPlace, Topology, Trust};
 
 /// Most servers and most clusters of one lab: what one machine can bear.
 const MAX_SERVERS: usize = 7;
@@ -24,6 +24,8 @@ pub struct LabSpec {
     pub clusters: Vec<ClusterId>,
     /// One real Envoy per cluster.
     pub envoy: bool,
+    /// Where the clusters' authorities come from.
+    pub trust: Trust,
     /// Which ports.
     pub ports: PortChoice,
 }
@@ -32,7 +34,7 @@ impl Default for LabSpec {
     /// Three servers, and the clusters east, west and south, without Envoy.
     fn default() -> Self {
         let clusters = ["east", "west", "south"].iter().filter_map(|id| id.parse().ok()).collect();
-        Self { servers: 3, clusters, envoy: false, ports: PortChoice::Defaults }
+        Self { servers: 3, clusters, envoy: false, trust: Trust::Separate, ports: PortChoice::Defaults }
     }
 }
 
@@ -79,7 +81,7 @@ pub fn plan(
         };
         clusters.push(cluster);
     }
-    Ok((Topology { clusterset: CLUSTERSET.parse()?, servers, clusters }, blocks))
+    Ok((Topology { clusterset: CLUSTERSET.parse()?, trust: spec.trust, servers, clusters }, blocks))
 }
 
 /// Where daemons listen. Labs that run side by side each have an address of their own, out of a block that no other lab

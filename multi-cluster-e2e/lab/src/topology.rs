@@ -16,11 +16,26 @@ pub const VIP_RANGE_V6: &str = "fd69:7374:686d::/48";
 /// The port on which every sample service is called. Above 1023, so that no root is needed.
 pub const SERVICE_PORT: u16 = 8080;
 
+/// Where the authorities of the clusters' trust domains come from. Whom anybody believes is the same either way: each
+/// domain by the authority of its own cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Trust {
+    /// Every agent makes its cluster's, which is its own root.
+    #[default]
+    Separate,
+    /// All are issued beforehand under one root, whose key nobody in the lab has.
+    Shared,
+}
+
 /// All places of one lab.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Topology {
     /// The name of the clusterset.
     pub clusterset: TrustDomain,
+    /// Where the clusters' authorities come from.
+    #[serde(default)]
+    pub trust: Trust,
     /// The federation servers.
     pub servers: Vec<ServerPlace>,
     /// The clusters, in the order given: the first is the one that calls in the tour, the second the one that answers.

@@ -32,7 +32,7 @@ pub async fn small_lab() -> anyhow::Result<Arc<Lab>> {
 /// A lab on random ports in a directory of its own.
 pub async fn lab_of(servers: usize, clusters: &[&str]) -> anyhow::Result<Arc<Lab>> {
     let clusters = clusters.iter().map(|id| id.parse()).collect::<Result<Vec<_>, _>>()?;
-    Lab::temporary(LabSpec { servers, clusters, ports: PortChoice::Random, envoy: false }).await
+    Lab::temporary(LabSpec { servers, clusters, ports: PortChoice::Random, ..LabSpec::default() }).await
 }
 
 /// What a program that ran to its end did.

@@ -123,7 +123,7 @@ impl Agent {
         let plan = PlanConfig {
             cluster: config.cluster.clone(),
             trust_domain: config.trust_domain.clone(),
-            bundle: Some(authority::bundle(&authority)),
+            bundle: Some(authority::bundle(&data, &authority)?),
             vip_view: config.vip_view.clone(),
             // On Kubernetes the VIPs are no addresses of the gateways' machines.
             listen_ports: config.kubernetes().map(|_| Arc::default()),

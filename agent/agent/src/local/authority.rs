@@ -6,7 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use federation_kit::exit::{Exit, Failure};
 use federation_kit::files::{self, FileError};
+use federation_model::bundle::AuthorityDer;
 use federation_model::{Bundle, TrustDomain};
+use federation_trust::pem::{read_certificates, write_certificates};
+use federation_trust::svid::lifetime_of;
 use federation_trust::{Authority, Lifetime, TrustError};
 
 use super::data_dir::{DataDir, MAX_FILE};
@@ -17,6 +20,8 @@ const LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 const REFRESH_HINT: u32 = 300;
 const CERT: &str = "ca.pem";
 const KEY: &str = "ca.key";
+/// What the bundle says of an authority that somebody else signed.
+const ANCHOR: &str = "ca-anchor.pem";
 
 /// Why there is no authority.
 #[derive(Debug, thiserror::Error)]
@@ -90,14 +95,31 @@ fn create(domain: &TrustDomain, cert: &Path, key: &Path) -> Result<Authority, Au
     Ok(authority)
 }
 
-/// What the federation is told. The sequence grows when the authority is replaced by a younger one.
-pub fn bundle(authority: &Authority) -> Bundle {
-    Bundle {
+/// What the federation is told: the authority as its own root, whoever signed it. That is kept in the directory once it
+/// is made, so that the bundle changes only with the authority; the sequence grows then. Blocks on the disk.
+///
+/// # Errors
+/// When it cannot be made or kept.
+pub fn bundle(data: &DataDir, authority: &Authority) -> Result<Bundle, AuthorityError> {
+    let path = data.file(ANCHOR);
+    let trust = |source| AuthorityError::Trust { path: path.clone(), source };
+    // One that is damaged, or another authority's, is made again.
+    let kept = read(&path)?.and_then(|text| read_certificates(&text).ok()?.into_iter().next());
+    let anchor = match kept.filter(|anchor| authority.is_anchored_by(anchor)) {
+        Some(kept) => kept,
+        None => {
+            let anchor = authority.anchor(SystemTime::now()).map_err(trust)?;
+            files::write_atomic(&path, write_certificates([&anchor]).as_bytes(), 0o644)?;
+            anchor
+        }
+    };
+    let begins = lifetime_of(&anchor).map_err(|error| trust(TrustError::Svid(error)))?.not_before;
+    Ok(Bundle {
         trust_domain: authority.domain().clone(),
-        authorities: vec![authority.bundle_authority()],
-        sequence: u64::try_from(authority.lifetime().not_before).unwrap_or(0).max(1),
+        authorities: vec![AuthorityDer(anchor.to_vec())],
+        sequence: u64::try_from(begins).unwrap_or(0).max(1),
         refresh_hint: REFRESH_HINT,
-    }
+    })
 }
 
 fn read(path: &Path) -> Result<Option<String>, AuthorityError> {
@@ -112,6 +134,8 @@ fn read(path: &Path) -> Result<Option<String>, AuthorityError> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use federation_trust::ca::{KeyKind, Root};
+
     use super::*;
 
     fn data(path: &Path) -> DataDir {
@@ -125,9 +149,27 @@ mod tests {
         let first = load_or_create(&data, &domain, None).unwrap();
         let second = load_or_create(&data, &domain, None).unwrap();
         assert_eq!(first.fingerprint_hex(), second.fingerprint_hex());
-        assert_eq!(bundle(&first), bundle(&second));
+        assert_eq!(bundle(&data, &first).unwrap(), bundle(&data, &second).unwrap());
         let mode = std::fs::metadata(data.file(KEY)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn an_authority_under_a_root_is_announced_as_its_own_root_and_always_the_same() {
+        let root = tempfile::tempdir().unwrap();
+        let (data, domain) = (data(root.path()), "east.lab".parse().unwrap());
+        let lifetime = Lifetime::starting_at(SystemTime::now(), LIFETIME);
+        let shared = Root::create(KeyKind::EcdsaP256, lifetime).unwrap();
+        let issue = || shared.issue(&domain, KeyKind::EcdsaP256, lifetime).unwrap();
+        let authority = issue();
+        let first = bundle(&data, &authority).unwrap();
+        assert_ne!(first.authorities, [authority.bundle_authority()]);
+        assert_eq!(bundle(&data, &authority).unwrap(), first);
+        let other = bundle(&data, &issue()).unwrap();
+        assert_ne!(other.authorities, first.authorities);
+        assert!(other.sequence >= first.sequence);
+        std::fs::write(data.file(ANCHOR), "damaged").unwrap();
+        assert!(bundle(&data, &authority).is_ok());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use zeroize::Zeroizing;
 
 /// Their names, in the directory and wherever else they are kept.
-pub const NAMES: [&str; 5] = [OWNER, "ca.key", "ca.pem", "join.key", "membership.json"];
+pub const NAMES: [&str; 6] = [OWNER, "ca.key", "ca.pem", "ca-anchor.pem", "join.key", "membership.json"];
 /// The one that says whose the others are.
 pub(crate) const OWNER: &str = "agent.json";
 

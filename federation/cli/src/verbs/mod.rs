@@ -13,7 +13,7 @@ pub mod status;
 pub mod token;
 pub mod version;
 
-use crate::arguments::{Arguments, Ca, Format, Members, Snapshot, Token, TokenFormat, Verb};
+use crate::arguments::{Arguments, Format, Members, Snapshot, Token, TokenFormat, Verb};
 use crate::connect::Federation;
 use crate::failure::Failure;
 use crate::output::{print, write};
@@ -46,10 +46,7 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
         Verb::Snapshot(Snapshot::Restore { file, data_dir }) => {
             print(&snapshot::restore(&file, &data_dir)?, output)
         }
-        Verb::Ca(Ca::Init { clusterset, out, days }) => print(&ca::init(&clusterset, &out, days)?, output),
-        Verb::Ca(Ca::Admin { clusterset, ca, name, out, days }) => {
-            print(&ca::admin(&clusterset, &ca, &name, &out, days)?, output)
-        }
+        Verb::Ca(command) => ca::run(command, output),
         Verb::Token(Token::Create { cluster, ttl, format, namespace, name }) => {
             let created = token::create(&connect()?, &cluster, ttl).await?;
             eprint!("{}", created.note());

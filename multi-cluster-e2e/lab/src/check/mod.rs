@@ -26,7 +26,7 @@ pub async fn run(
     tell: impl Fn(&Report) -> anyhow::Result<()>,
 ) -> anyhow::Result<bool> {
     let envoy = Binaries::envoy().is_ok();
-    let spec = LabSpec { envoy, ports: PortChoice::Random, ..LabSpec::default() };
+    let spec = LabSpec { envoy, trust: tour.trust, ports: PortChoice::Random, ..LabSpec::default() };
     let began = Instant::now();
     let lab = Lab::up(&spec, Layout::temporary()?, say).await?;
     say(&format!("a lab of its own is up after {} ms; the tour begins", began.elapsed().as_millis()));

@@ -1,15 +1,18 @@
 //! What every step works with.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
+use federation_model::TrustDomain;
+use federation_trust::Authority;
 
 use crate::client::http::HttpAnswer;
 use crate::client::mtls::{MtlsClient, Seen as Wire};
 use crate::lab::Lab;
 use crate::samples::NAMESPACE;
-use crate::topology::SERVICE_PORT;
+use crate::topology::{SERVICE_PORT, Trust};
 use crate::wait::{Seen, until};
 
 /// How long a promised change may take to be seen.
@@ -22,6 +25,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Tour {
     /// Whether a missing Envoy is a failure.
     pub require_envoy: bool,
+    /// Where the clusters' authorities come from.
+    pub trust: Trust,
 }
 
 /// The lab, and who plays which part.
@@ -102,6 +107,26 @@ impl Stage {
             Ok(if answer.is_nxdomain() { Seen::Done(()) } else { Seen::NotYet(answer.brief()) })
         };
         Ok(until(&format!("{name} to be NXDOMAIN in {EAST}"), SOON, look).await?.1)
+    }
+
+    /// What only the owner of a cluster has: its authority, with the key.
+    pub(super) fn authority_of(&self, cluster: &str) -> anyhow::Result<Authority> {
+        let (topology, layout) = (self.lab.topology(), self.lab.layout());
+        let (cert, key) = match topology.trust {
+            Trust::Shared => {
+                let ca = layout.cluster_ca(cluster);
+                (ca.join("cert-chain.pem"), ca.join("ca-key.pem"))
+            }
+            Trust::Separate => {
+                let data = layout.cluster(cluster).join("data");
+                (data.join("ca.pem"), data.join("ca.key"))
+            }
+        };
+        let read = |path: &Path| {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+        };
+        let domain = TrustDomain::of_cluster(&topology.cluster(cluster)?.id, &topology.clusterset)?;
+        Ok(Authority::load(&domain, &read(&cert)?, &read(&key)?)?)
     }
 
     /// A client that is the first cluster's gateway, as far as anyone can tell.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use multi_cluster_e2e_lab::check::{self, Report, Tour};
+use multi_cluster_e2e_lab::topology::Trust;
 
 use super::{Output, print, progress};
 
@@ -14,6 +15,9 @@ pub(crate) struct Check {
     /// Fail if there is no Envoy, instead of saying so.
     #[arg(long)]
     require_envoy: bool,
+    /// Where the clusters' certificate authorities come from.
+    #[arg(long, value_enum, default_value_t)]
+    trust: Trust,
 }
 
 /// Runs the verb. Exit code 1 at the first step that fails.
@@ -23,7 +27,7 @@ pub(crate) async fn run(check: &Check) -> anyhow::Result<ExitCode> {
         Output::Json => print(&serde_json::to_string(report)?),
         Output::Table => print(&report.to_string()),
     };
-    let tour = Tour { require_envoy: check.require_envoy };
+    let tour = Tour { require_envoy: check.require_envoy, trust: check.trust };
     let passed = tokio::select! {
         passed = check::run(&tour, &progress, tell) => passed?,
         _ = signal => {

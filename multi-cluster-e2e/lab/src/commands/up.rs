@@ -15,6 +15,7 @@ use multi_cluster_e2e_lab::overview;
 use multi_cluster_e2e_lab::plan::LabSpec;
 use multi_cluster_e2e_lab::ports::PortChoice;
 use multi_cluster_e2e_lab::state::LabState;
+use multi_cluster_e2e_lab::topology::Trust;
 
 use super::supervise::READY;
 use super::{Output, print, progress};
@@ -50,6 +51,9 @@ pub(crate) struct Request {
     /// One real Envoy for each cluster.
     #[arg(long)]
     envoy: bool,
+    /// Where the clusters' certificate authorities come from. Either way each cluster is believed by its own only.
+    #[arg(long, value_enum, default_value_t)]
+    trust: Trust,
 }
 
 impl Request {
@@ -62,6 +66,9 @@ impl Request {
         let mut words =
             vec!["--servers".into(), self.servers.to_string(), "--clusters".into(), clusters.join(",")];
         words.extend(self.envoy.then(|| "--envoy".to_owned()));
+        if self.trust == Trust::Shared {
+            words.extend(["--trust".to_owned(), "shared".to_owned()]);
+        }
         words
     }
 }
@@ -92,6 +99,7 @@ pub(crate) async fn live(
         servers: request.servers,
         clusters: request.clusters.clone(),
         envoy: request.envoy,
+        trust: request.trust,
         ports: PortChoice::Defaults,
     };
     let lab: Arc<Lab> = tokio::select! {

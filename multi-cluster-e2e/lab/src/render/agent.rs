@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::layout::Layout;
-use crate::topology::{ClusterPlace, Topology};
+use crate::topology::{ClusterPlace, Topology, Trust};
 
 #[derive(Serialize)]
 struct AgentConfig<'a> {
@@ -23,7 +23,15 @@ struct AgentConfig<'a> {
     local: Local,
     dns: Dns,
     http: Http,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ca: Option<Ca>,
     gateways: [Gateway; 1],
+}
+
+#[derive(Serialize)]
+struct Ca {
+    cert: PathBuf,
+    key: PathBuf,
 }
 
 #[derive(Serialize)]
@@ -70,6 +78,8 @@ pub fn agent_toml(
     upstream: Vec<SocketAddr>,
 ) -> anyhow::Result<String> {
     let id = cluster.id.as_str();
+    let ca = layout.cluster_ca(id);
+    let ca = Ca { cert: ca.join("cert-chain.pem"), key: ca.join("ca-key.pem") };
     Ok(toml::to_string(&AgentConfig {
         cluster: id,
         clusterset: topology.clusterset.as_str(),
@@ -84,6 +94,7 @@ pub fn agent_toml(
         local: Local { listen: format!("unix:{}", cluster.agent_socket.display()) },
         dns: Dns { listen: cluster.dns, upstream },
         http: Http { listen: cluster.agent_http },
+        ca: (topology.trust == Trust::Shared).then_some(ca),
         gateways: [Gateway { address: cluster.gateway, zone: cluster.zone(), weight: 1 }],
     })?)
 }

@@ -72,7 +72,7 @@ impl KubeWorld {
         }
         let layout = Layout::temporary()?;
         let clusters = ["east", "west"].iter().map(|id| id.parse()).collect::<Result<Vec<_>, _>>()?;
-        let spec = LabSpec { servers: 1, clusters, envoy: false, ports: PortChoice::Random };
+        let spec = LabSpec { servers: 1, clusters, ports: PortChoice::Random, ..LabSpec::default() };
         let (topology, blocks) = plan(&spec, &layout, None)?;
         let binaries = Binaries::locate()?;
         let supervisor = Supervisor::new(Warden::start(&binaries.program("isthmus-lab")?)?);

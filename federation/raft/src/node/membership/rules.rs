@@ -110,7 +110,11 @@ impl Group {
     }
 
     /// Whether and how `id`, with the data directory `meant`, may be removed.
-    pub(super) fn may_remove(&self, id: ServerId, meant: Option<StoreId>) -> Result<Removal, MembershipError> {
+    pub(super) fn may_remove(
+        &self,
+        id: ServerId,
+        meant: Option<StoreId>,
+    ) -> Result<Removal, MembershipError> {
         self.seated(id, meant)?;
         if !self.voters.contains(&id) {
             return Ok(Removal::Learner);
@@ -251,8 +255,14 @@ mod tests {
         assert_eq!(group(&[1, 2, 3, 4], &[3]).may_remove(ServerId(2), None), Ok(Removal::Voter));
         assert_eq!(group(&[1, 2, 3], &[]).may_remove(ServerId(1), None), Ok(Removal::Leader));
         assert_eq!(group(&[1, 2, 3], &[]).may_remove(ServerId(8), None), Ok(Removal::Learner));
-        assert_eq!(group(&[1], &[]).may_remove(ServerId(1), None), Err(MembershipError::LastVoter(ServerId(1))));
-        assert_eq!(group(&[1], &[]).may_remove(ServerId(7), None), Err(MembershipError::NotAMember(ServerId(7))));
+        assert_eq!(
+            group(&[1], &[]).may_remove(ServerId(1), None),
+            Err(MembershipError::LastVoter(ServerId(1)))
+        );
+        assert_eq!(
+            group(&[1], &[]).may_remove(ServerId(7), None),
+            Err(MembershipError::NotAMember(ServerId(7)))
+        );
     }
 
     #[test]

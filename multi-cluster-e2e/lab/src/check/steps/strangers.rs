@@ -33,8 +33,15 @@ pub(in crate::check) async fn run(stage: &Stage) -> anyhow::Result<String> {
         "with {elsewhere}, a domain that nobody knows: {:?}, and not unknown_ca",
         stranger.answer
     );
+    let neighbour = ca::forge(&stage.authority_of(WEST)?, &id)?;
+    let neighbour = stage.dial_west(&client.with_identity(neighbour), "echo").await?;
+    ensure!(
+        neighbour.answer == refused("UnknownCA"),
+        "with {id} signed by the CA of {WEST}: {:?}, and not unknown_ca",
+        neighbour.answer
+    );
     Ok(format!(
         "at the gateway of {WEST}: without a certificate CertificateRequired; with {id} of a CA that is not {EAST}'s \
-         UnknownCA; with an identity of an unknown domain UnknownCA"
+         UnknownCA, be it {WEST}'s own; with an identity of an unknown domain UnknownCA"
     ))
 }
