@@ -13,6 +13,8 @@ use federation_kit::exit::chain;
 use federation_kit::files::FileError;
 use federation_kit::readiness::Block;
 use federation_model::trust_domain::TrustDomain;
+use federation_trust::Identity;
+use rustls_pki_types::UnixTime;
 use tokio::sync::watch;
 
 mod bearer;
@@ -191,9 +193,16 @@ impl Source {
         }
     }
 
+    /// The certificate in use, if peers still believe it: the authority of our own domain may have been replaced.
+    fn own_identity(&self, domain: &TrustDomain) -> Option<Arc<Identity>> {
+        let bundles = self.plane.bundles.load();
+        let believed = |identity: &Arc<Identity>| identity.verify(&bundles, UnixTime::now()).is_ok();
+        self.plane.identity.get().filter(|identity| bundles.get(domain).is_none() || believed(identity))
+    }
+
     /// Ends when the certificate must be looked at; never, before a configuration says whose it must be.
     fn look_at_certificate(&self, domain: Option<&TrustDomain>) -> impl Future<Output = ()> + use<> {
-        let at = domain.map(|domain| self.schedule.next(self.plane.identity.get().as_deref(), domain));
+        let at = domain.map(|domain| self.schedule.next(self.own_identity(domain).as_deref(), domain));
         async move {
             match at {
                 Some(at) => tokio::time::sleep_until(at).await,
@@ -245,7 +254,7 @@ impl Source {
     async fn renew_if_due(&mut self, client: &mut Control) {
         let Some(applied) = self.plane.current() else { return };
         let domain = &applied.config.trust_domain;
-        if !self.schedule.is_due(self.plane.identity.get().as_deref(), domain) {
+        if !self.schedule.is_due(self.own_identity(domain).as_deref(), domain) {
             return;
         }
         match self.renewed(client, domain).await {

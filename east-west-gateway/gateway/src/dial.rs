@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use federation_model::data_plane::ExpectedPeer;
 use federation_model::spiffe_id::SpiffeId;
 use federation_model::trust_domain::TrustDomain;
+use federation_trust::bundle_set::AnchorId;
 use federation_trust::tls::{ClientTls, Server, client_config};
 use federation_trust::{Authorize, NotAuthorized, TrustError};
 use rustls_pki_types::{InvalidDnsNameError, ServerName};
@@ -18,6 +19,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::tls::Credentials;
+use crate::track::Voucher;
 
 /// The protocol that the gateway offers as a client.
 const OFFERED_ALPN: &[u8] = b"istio";
@@ -43,6 +45,9 @@ pub enum DialError {
     /// the refusal would come after the client's first bytes had been taken.
     #[error("the gateway has no valid certificate")]
     NoIdentity,
+    /// The handshake ended without a judgement, which TLS does not let happen.
+    #[error("the server was not judged")]
+    Unjudged,
     /// TLS could not be set up at all.
     #[error("TLS cannot be set up")]
     Setup(#[source] TrustError),
@@ -82,23 +87,30 @@ pub async fn mtls(
     target: MtlsTarget<'_>,
     credentials: Credentials<'_>,
     limit: Duration,
-) -> Result<TlsStream<TcpStream>, DialError> {
+) -> Result<(TlsStream<TcpStream>, Voucher), DialError> {
     if credentials.identity.get().is_none_or(|identity| identity.not_after() <= SystemTime::now()) {
         return Err(DialError::NoIdentity);
     }
-    let expected = Expected { domain: target.trust_domain.clone(), peer: target.expect.clone() };
+    let expected = Arc::new(Expected {
+        domain: target.trust_domain.clone(),
+        peer: target.expect.clone(),
+        anchor: OnceLock::new(),
+    });
     let config = client_config(ClientTls {
         identity: Some(credentials.identity.clone()),
-        server: Server::Bundles { bundles: credentials.bundles.clone(), authorize: Arc::new(expected) },
+        server: Server::Bundles { bundles: credentials.bundles.clone(), authorize: expected.clone() },
         alpn: vec![OFFERED_ALPN.to_vec()],
     })
     .map_err(DialError::Setup)?;
     let name = ServerName::try_from(target.sni.to_owned()).map_err(DialError::ServerName)?;
     let stream = plain(target.address, limit).await?;
-    timeout(limit, TlsConnector::from(config).connect(name, stream))
+    let stream = timeout(limit, TlsConnector::from(config).connect(name, stream))
         .await
         .map_err(|_elapsed| DialError::TimedOut(limit))?
-        .map_err(DialError::Handshake)
+        .map_err(DialError::Handshake)?;
+    // A handshake that ended well was judged.
+    let anchor = *expected.anchor.get().ok_or(DialError::Unjudged)?;
+    Ok((stream, Voucher { domain: target.trust_domain.clone(), anchor }))
 }
 
 /// Accepts who may answer for one target.
@@ -106,9 +118,15 @@ pub async fn mtls(
 struct Expected {
     domain: TrustDomain,
     peer: ExpectedPeer,
+    anchor: OnceLock<AnchorId>,
 }
 
 impl Authorize for Expected {
+    fn vouched_by(&self, anchor: AnchorId) {
+        // One handshake has one server.
+        let _ = self.anchor.set(anchor);
+    }
+
     fn authorize(&self, id: &SpiffeId) -> Result<(), NotAuthorized> {
         if self.peer.accepts(&self.domain, id) {
             Ok(())

@@ -64,7 +64,7 @@ impl Plane {
     /// configuration is judged by withdrawn bundles; then live connections; then those to come.
     pub fn apply(&self, applied: Arc<Applied>, bundles: BundleSet) {
         self.bundles.set(bundles);
-        let closed = self.tracker.apply(Arc::clone(&applied));
+        let closed = self.tracker.apply(Arc::clone(&applied), self.bundles.load());
         tracing::info!(version = applied.version, closed, "configuration applied");
         self.current.send_replace(Some(applied));
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use east_west_gateway_route::decide::{MESH_ALPN, offers_mesh_alpn};
 use east_west_gateway_route::{ClientHello, RefusalReason};
 use federation_model::spiffe_id::SpiffeId;
+use federation_trust::bundle_set::AnchorId;
 use federation_trust::tls::{Clients, ServerTls, server_config};
 use federation_trust::{PeerError, SharedBundles, SharedIdentity};
 use tokio::net::TcpStream;
@@ -49,6 +50,15 @@ pub struct Greeted {
     pub hello: ClientHello,
 }
 
+/// A caller that was let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Who it proved to be.
+    pub id: SpiffeId,
+    /// Which authority of its own domain vouches for it.
+    pub anchor: AnchorId,
+}
+
 /// Ends the TLS of a caller whom `verdict` admits. On a refusal the alert has been sent and the connection closed.
 pub async fn accept(
     greeted: Greeted,
@@ -56,7 +66,7 @@ pub async fn accept(
     verdict: Verdict,
     credentials: Credentials<'_>,
     limit: Duration,
-) -> Result<(Terminated, SpiffeId), RefusalReason> {
+) -> Result<(Terminated, Caller), RefusalReason> {
     let gatekeeper = Arc::new(Gatekeeper::new(applied, verdict));
     // Without a common protocol rustls would refuse by an alert of its own, before the certificate is asked for.
     let alpn = if offers_mesh_alpn(&greeted.hello) { &MESH_ALPN[..] } else { &[] };
@@ -79,11 +89,11 @@ pub async fn accept(
                 .and_then(|outcome| outcome.as_ref().err().copied())
                 .unwrap_or_else(|| reason(&error)))
         }
-        Ok(Ok(stream)) => match gatekeeper.outcome() {
-            Some(Ok(caller)) => Ok((stream, caller.clone())),
+        Ok(Ok(stream)) => match (gatekeeper.outcome(), gatekeeper.anchor()) {
+            (Some(Ok(id)), Some(anchor)) => Ok((stream, Caller { id: id.clone(), anchor })),
             // No handshake ends well without the gatekeeper's consent: clients are required to be judged.
-            Some(Err(reason)) => Err(*reason),
-            None => Err(RefusalReason::NoCertificate),
+            (Some(Err(reason)), _) => Err(*reason),
+            (Some(Ok(_)) | None, _) => Err(RefusalReason::NoCertificate),
         },
     }
 }

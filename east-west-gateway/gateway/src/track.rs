@@ -6,11 +6,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use federation_trust::BundleSet;
 use tokio::sync::oneshot;
 
 pub mod purpose;
 
-pub use purpose::{CloseReason, Purpose};
+pub use purpose::{CloseReason, Purpose, Voucher};
 
 use crate::applied::Applied;
 use crate::metrics::Direction;
@@ -23,7 +24,7 @@ pub struct Tracker {
 
 #[derive(Debug, Default)]
 struct Inner {
-    current: Option<Arc<Applied>>,
+    current: Option<(Arc<Applied>, Arc<BundleSet>)>,
     next: u64,
     live: HashMap<u64, Entry>,
 }
@@ -46,8 +47,8 @@ impl Tracker {
     /// Takes a connection in, or says why it may not go on.
     pub fn enter(&self, purpose: Purpose) -> Result<Live, CloseReason> {
         let mut inner = self.lock();
-        if let Some(current) = &inner.current {
-            purpose.judge(current)?;
+        if let Some((applied, bundles)) = &inner.current {
+            purpose.judge(applied, bundles)?;
         }
         let key = inner.next;
         inner.next = inner.next.wrapping_add(1);
@@ -56,16 +57,17 @@ impl Tracker {
         Ok(Live { key, closed, tracker: self.clone() })
     }
 
-    /// Judges every live connection by `applied`, and whoever enters from now on. Returns how many were closed.
-    pub fn apply(&self, applied: Arc<Applied>) -> usize {
+    /// Judges every live connection by `applied` and its bundles, and whoever enters from now on. Returns how many were
+    /// closed.
+    pub fn apply(&self, applied: Arc<Applied>, bundles: Arc<BundleSet>) -> usize {
         let mut inner = self.lock();
         let mut told = 0_usize;
         for entry in inner.live.values_mut() {
-            if let Err(reason) = entry.purpose.judge(&applied) {
+            if let Err(reason) = entry.purpose.judge(&applied, &bundles) {
                 told += usize::from(entry.tell(reason));
             }
         }
-        inner.current = Some(applied);
+        inner.current = Some((applied, bundles));
         told
     }
 

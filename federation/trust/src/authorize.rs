@@ -4,6 +4,7 @@ use std::fmt;
 
 use federation_model::{SpiffeId, TrustDomain};
 
+use crate::bundle_set::AnchorId;
 use crate::infra::{Role, role};
 
 /// A verified peer may not do what it asks.
@@ -20,6 +21,10 @@ pub struct NotAuthorized {
 pub trait Authorize: Send + Sync + fmt::Debug {
     /// Allows or refuses `id`.
     fn authorize(&self, id: &SpiffeId) -> Result<(), NotAuthorized>;
+
+    /// Hears, before it is asked, which authority vouches for the peer. Whoever keeps connections remembers it, to know
+    /// whether they may go on when bundles change.
+    fn vouched_by(&self, _anchor: AnchorId) {}
 }
 
 /// A decision by a function, named for logs.

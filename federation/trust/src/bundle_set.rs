@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use federation_model::bundle::{AuthorityDer, MAX_AUTHORITIES, MAX_AUTHORITY_BYTES};
 use federation_model::{Bundle, TrustDomain};
 use rustls_pki_types::{CertificateDer, TrustAnchor};
+use sha2::{Digest, Sha256};
 
 use crate::error::TrustError;
 use crate::lifetime::Lifetime;
@@ -70,9 +71,15 @@ pub fn bundle_to_pem(bundle: &Bundle) -> String {
     write_certificates(&authorities)
 }
 
+/// Which authority it is: a hash of its name and key, which is what a path is found by. Another certificate of the same
+/// name and key is the same authority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AnchorId([u8; 32]);
+
 /// One authority, ready to verify with.
 #[derive(Clone)]
 pub struct Anchor {
+    id: AnchorId,
     trust: TrustAnchor<'static>,
     lifetime: Lifetime,
     /// How many further authorities may stand between this one and a leaf; none: any number.
@@ -99,7 +106,20 @@ impl Anchor {
             return Err(BundleError::ForeignDomain);
         }
         let trust = webpki::anchor_from_trusted_cert(der).map_err(|_| BundleError::Malformed)?.to_owned();
-        Ok(Self { trust, lifetime: validity(&certificate), path_len: constraints.value.path_len_constraint })
+        let name_and_key =
+            Sha256::new().chain_update(&trust.subject).chain_update(&trust.subject_public_key_info);
+        let id = AnchorId(name_and_key.finalize().into());
+        Ok(Self {
+            id,
+            trust,
+            lifetime: validity(&certificate),
+            path_len: constraints.value.path_len_constraint,
+        })
+    }
+
+    /// Which one it is.
+    pub fn id(&self) -> AnchorId {
+        self.id
     }
 
     /// From when until when it may vouch for anyone.
@@ -162,6 +182,11 @@ impl BundleSet {
     /// The authorities of one domain; none if the domain is unknown.
     pub fn get(&self, domain: &TrustDomain) -> Option<&[Anchor]> {
         self.domains.get(domain).map(|anchors| &**anchors)
+    }
+
+    /// Whether `anchor`, which once vouched for somebody of `domain`, is still one of its authorities.
+    pub fn has(&self, domain: &TrustDomain, anchor: AnchorId) -> bool {
+        self.get(domain).is_some_and(|anchors| anchors.iter().any(|known| known.id == anchor))
     }
 
     /// The known domains, in order.

@@ -9,7 +9,7 @@ use webpki::{
     VerifiedPath,
 };
 
-use crate::bundle_set::{Anchor, BundleSet};
+use crate::bundle_set::{Anchor, AnchorId, BundleSet};
 use crate::peer_error::PeerError;
 use crate::provider::provider;
 use crate::svid::{Svid, parse_certificate};
@@ -26,12 +26,33 @@ pub fn verify_peer(
     bundles: &BundleSet,
     now: UnixTime,
 ) -> Result<SpiffeId, PeerError> {
+    judge_peer(chain, bundles, now).map(|believed| believed.id)
+}
+
+/// A peer that is believed, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Believed {
+    /// Who it is.
+    pub id: SpiffeId,
+    /// Which authority of its own domain vouches for it.
+    pub anchor: AnchorId,
+}
+
+/// As [`verify_peer`], for who must know later whether the peer would still be believed.
+///
+/// # Errors
+/// See [`verify_peer`].
+pub fn judge_peer(
+    chain: &[CertificateDer<'_>],
+    bundles: &BundleSet,
+    now: UnixTime,
+) -> Result<Believed, PeerError> {
     let (leaf, intermediates) = split(chain)?;
     let id = Svid::parse(leaf)?.id;
     let domain = id.trust_domain();
     let anchors = bundles.get(domain).ok_or_else(|| PeerError::UnknownTrustDomain(domain.clone()))?;
-    verify_path(leaf, intermediates, anchors, domain, now)?;
-    Ok(id)
+    let anchor = verify_path(leaf, intermediates, anchors, domain, now)?;
+    Ok(Believed { id, anchor })
 }
 
 /// Believes or refuses a chain by the one authority whose certificate has this SHA-256. It must be in the chain, and
@@ -40,7 +61,7 @@ pub fn verify_pinned(
     chain: &[CertificateDer<'_>],
     ca_sha256: &[u8; 32],
     now: UnixTime,
-) -> Result<SpiffeId, PeerError> {
+) -> Result<Believed, PeerError> {
     let (leaf, intermediates) = split(chain)?;
     let pinned = intermediates
         .iter()
@@ -54,7 +75,7 @@ pub fn verify_pinned(
         refresh_hint: 0,
     };
     let (bundles, _unusable) = BundleSet::from_bundles([&bundle]);
-    verify_peer(chain, &bundles, now)
+    judge_peer(chain, &bundles, now)
 }
 
 /// The id of a chain that was verified when its connection was made.
@@ -78,7 +99,7 @@ fn verify_path(
     anchors: &[Anchor],
     domain: &TrustDomain,
     now: UnixTime,
-) -> Result<(), PeerError> {
+) -> Result<AnchorId, PeerError> {
     let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     // RFC 5280 leaves the dates of an anchor to its user: an authority past its time vouches for nobody here.
     let holds = |a: &&Anchor| (a.lifetime().not_before..=a.lifetime().not_after).contains(&seconds);
@@ -89,7 +110,7 @@ fn verify_path(
     let trust: Vec<_> = anchors.iter().map(|anchor| anchor.trust().clone()).collect();
     let acceptable = |path: &VerifiedPath<'_>| check_authorities(path, &anchors);
     let leaf = EndEntityCert::try_from(leaf).map_err(|error| translate(error, domain))?;
-    leaf.verify_for_usage(
+    let path = leaf.verify_for_usage(
         provider().signature_verification_algorithms.all,
         &trust,
         intermediates,
@@ -97,19 +118,23 @@ fn verify_path(
         BothSidesOfTls,
         None,
         Some(&acceptable),
-    )
-    .map(drop)
-    .map_err(|error| translate(error, domain))
+    );
+    let path = path.map_err(|error| translate(error, domain))?;
+    let found = anchors.iter().find(|anchor| is_end_of(anchor, &path)).map(|anchor| anchor.id());
+    found.ok_or_else(|| PeerError::UnknownIssuer(domain.clone()))
+}
+
+fn is_end_of(anchor: &Anchor, path: &VerifiedPath<'_>) -> bool {
+    anchor.trust().subject_public_key_info == path.anchor().subject_public_key_info
+        && anchor.trust().subject == path.anchor().subject
 }
 
 /// What the path builder leaves to its caller: the anchor's path length, and the key usage of each authority.
 fn check_authorities(path: &VerifiedPath<'_>, anchors: &[&Anchor]) -> Result<(), webpki::Error> {
     let between = u32::try_from(path.intermediate_certificates().count()).unwrap_or(u32::MAX);
-    let allowed = anchors.iter().any(|anchor| {
-        anchor.trust().subject_public_key_info == path.anchor().subject_public_key_info
-            && anchor.trust().subject == path.anchor().subject
-            && anchor.path_len().is_none_or(|len| between <= len)
-    });
+    let allowed = anchors
+        .iter()
+        .any(|anchor| is_end_of(anchor, path) && anchor.path_len().is_none_or(|len| between <= len));
     if !allowed {
         return Err(webpki::Error::PathLenConstraintViolated);
     }

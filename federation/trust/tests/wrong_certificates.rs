@@ -206,7 +206,7 @@ fn a_pinned_authority_must_be_shown_and_must_have_signed() {
     let other = Maker::root("lab", NOW, unedited);
     let pin = |der: &CertificateDer<'_>| <[u8; 32]>::from(Sha256::digest(der));
     let judge = |chain: &[CertificateDer<'_>], pin: [u8; 32]| match verify_pinned(chain, &pin, now()) {
-        Ok(id) => id.to_string(),
+        Ok(believed) => believed.id.to_string(),
         Err(error) => error.reason().to_owned(),
     };
     let id = "spiffe://lab/isthmus/server/1";

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use east_west_gateway_route::{RefusalReason, pick};
 use federation_model::data_plane::{ServicePortId, Target, Via};
-use federation_model::trust_domain::TrustDomain;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::client::TlsStream;
@@ -13,12 +12,12 @@ use crate::dial::{self, DialError, MtlsTarget};
 use crate::metrics::{Direction, Mode};
 use crate::plane::{MAX_ATTEMPTS, Plane};
 use crate::relay;
-use crate::track::Purpose;
+use crate::track::{Purpose, Voucher};
 
 /// The other end of a call.
 enum Reached {
     Local(TcpStream),
-    Remote(Box<TlsStream<TcpStream>>, TrustDomain),
+    Remote(Box<TlsStream<TcpStream>>, Voucher),
 }
 
 pub(super) async fn handle(
@@ -66,18 +65,18 @@ async fn dial_target(plane: &Plane, target: &Target) -> Result<Reached, DialErro
         Via::Plain => dial::plain(target.address, limit).await.map(Reached::Local),
         Via::Mtls { sni, trust_domain, expect } => {
             let target = MtlsTarget { address: target.address, sni, trust_domain, expect };
-            let stream = dial::mtls(target, plane.credentials(), limit).await?;
-            Ok(Reached::Remote(Box::new(stream), trust_domain.clone()))
+            let (stream, voucher) = dial::mtls(target, plane.credentials(), limit).await?;
+            Ok(Reached::Remote(Box::new(stream), voucher))
         }
     }
 }
 
 async fn carry(plane: &Plane, client: TcpStream, server: Reached, port: ServicePortId) {
-    let (domain, mode) = match &server {
+    let (voucher, mode) = match &server {
         Reached::Local(_) => (None, Mode::Plain),
-        Reached::Remote(_, domain) => (Some(domain.clone()), Mode::Originate),
+        Reached::Remote(_, voucher) => (Some(voucher.clone()), Mode::Originate),
     };
-    let mut live = match plane.tracker.enter(Purpose::Outbound { port, domain }) {
+    let mut live = match plane.tracker.enter(Purpose::Outbound { port, voucher }) {
         Ok(live) => live,
         Err(_reason) => {
             plane.metrics.refused(RefusalReason::UnknownName);

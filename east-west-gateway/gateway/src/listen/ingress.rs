@@ -57,7 +57,7 @@ pub(super) async fn terminate(
     let purpose = Purpose::Terminated { target: target.clone(), caller: caller.clone() };
     let mut live = plane.tracker.enter(purpose).map_err(refusal)?;
     let endpoints = match plane.current() {
-        Some(now) => order(authorize(&now.config, &target, &caller)?.endpoints),
+        Some(now) => order(authorize(&now.config, &target, &caller.id)?.endpoints),
         None => return Err(RefusalReason::NotReady),
     };
     let server = plane.dial_endpoint(&endpoints).await?;
@@ -73,7 +73,7 @@ pub(super) async fn terminate(
     )
     .await;
     plane.metrics.ended(ended.label());
-    tracing::debug!(%caller, service = %target.service, port = target.port, ended = ended.label(), "call ended");
+    tracing::debug!(caller = %caller.id, service = %target.service, port = target.port, ended = ended.label(), "call ended");
     Ok(())
 }
 

@@ -3,11 +3,13 @@
 use east_west_gateway_route::decide::still_relayed;
 use east_west_gateway_route::{RefusalReason, authorize};
 use federation_model::data_plane::ServicePortId;
-use federation_model::spiffe_id::SpiffeId;
 use federation_model::trust_domain::TrustDomain;
+use federation_trust::BundleSet;
+use federation_trust::bundle_set::AnchorId;
 
 use crate::applied::Applied;
 use crate::metrics::Direction;
+use crate::tls::Caller;
 
 /// What a live connection is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +18,8 @@ pub enum Purpose {
     Terminated {
         /// What it calls.
         target: ServicePortId,
-        /// Who it proved to be.
-        caller: SpiffeId,
+        /// Who it proved to be, and by whom.
+        caller: Caller,
     },
     /// A call relayed by SNI.
     Relayed {
@@ -28,9 +30,18 @@ pub enum Purpose {
     Outbound {
         /// What it calls.
         port: ServicePortId,
-        /// Whose bundle vouched for the other end; `None` for an endpoint of this cluster.
-        domain: Option<TrustDomain>,
+        /// Who vouched for the other end; `None` for an endpoint of this cluster.
+        voucher: Option<Voucher>,
     },
+}
+
+/// Who vouched for the other end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voucher {
+    /// Its trust domain.
+    pub domain: TrustDomain,
+    /// The authority of that domain.
+    pub anchor: AnchorId,
 }
 
 /// Why the gateway ends a live connection.
@@ -38,7 +49,8 @@ pub enum Purpose {
 pub enum CloseReason {
     /// A new configuration would refuse it.
     NoLongerAllowed(RefusalReason),
-    /// The other end's trust domain is no longer believed.
+    /// Whoever vouched for the other end is no longer believed: the bundle of its trust domain is gone or empty, or has
+    /// other authorities now.
     TrustWithdrawn,
     /// The import is gone.
     NoLongerImported,
@@ -73,25 +85,24 @@ impl Purpose {
 
     /// Whether it may go on under `applied`. Targets and endpoints that are merely no longer preferred or ready keep
     /// the connections that they have.
-    pub fn judge(&self, applied: &Applied) -> Result<(), CloseReason> {
+    pub fn judge(&self, applied: &Applied, bundles: &BundleSet) -> Result<(), CloseReason> {
+        let trusted = |domain: &TrustDomain, anchor: AnchorId| {
+            if bundles.has(domain, anchor) { Ok(()) } else { Err(CloseReason::TrustWithdrawn) }
+        };
         match self {
             Self::Terminated { target, caller } => {
-                trusted(applied, caller.trust_domain())?;
-                authorize(&applied.config, target, caller).map(drop).map_err(CloseReason::NoLongerAllowed)
+                trusted(caller.id.trust_domain(), caller.anchor)?;
+                authorize(&applied.config, target, &caller.id).map(drop).map_err(CloseReason::NoLongerAllowed)
             }
             Self::Relayed { target } => {
                 still_relayed(&applied.config, target).map_err(CloseReason::NoLongerAllowed)
             }
-            Self::Outbound { port, domain } => {
+            Self::Outbound { port, voucher } => {
                 if !applied.config.egress.contains_key(port) {
                     return Err(CloseReason::NoLongerImported);
                 }
-                domain.as_ref().map_or(Ok(()), |domain| trusted(applied, domain))
+                voucher.as_ref().map_or(Ok(()), |voucher| trusted(&voucher.domain, voucher.anchor))
             }
         }
     }
-}
-
-fn trusted(applied: &Applied, domain: &TrustDomain) -> Result<(), CloseReason> {
-    if applied.trusts(domain) { Ok(()) } else { Err(CloseReason::TrustWithdrawn) }
 }

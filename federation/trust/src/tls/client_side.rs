@@ -7,7 +7,7 @@ use tracing::debug;
 
 use super::{Server, signatures};
 use crate::peer_error::PeerError;
-use crate::verify::{verify_peer, verify_pinned};
+use crate::verify::{judge_peer, verify_pinned};
 
 #[derive(Debug)]
 pub(super) struct JudgeServer(Server);
@@ -18,11 +18,12 @@ impl JudgeServer {
     }
 
     fn judge(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<(), PeerError> {
-        let (id, authorize) = match &self.0 {
-            Server::Bundles { bundles, authorize } => (verify_peer(chain, &bundles.load(), now)?, authorize),
+        let (believed, authorize) = match &self.0 {
+            Server::Bundles { bundles, authorize } => (judge_peer(chain, &bundles.load(), now)?, authorize),
             Server::Pinned { ca_sha256, authorize } => (verify_pinned(chain, ca_sha256, now)?, authorize),
         };
-        authorize.authorize(&id).map_err(PeerError::NotAuthorized)
+        authorize.vouched_by(believed.anchor);
+        authorize.authorize(&believed.id).map_err(PeerError::NotAuthorized)
     }
 }
 

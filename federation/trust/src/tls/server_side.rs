@@ -14,7 +14,7 @@ use super::{Clients, signatures};
 use crate::authorize::Authorize;
 use crate::bundle_set::SharedBundles;
 use crate::peer_error::PeerError;
-use crate::verify::{peer_id, verify_peer};
+use crate::verify::{judge_peer, peer_id};
 
 #[derive(Debug)]
 pub(super) struct JudgeClient {
@@ -59,7 +59,8 @@ impl ClientCertVerifier for JudgeClient {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let chain = super::client_side::whole(end_entity, intermediates);
-        verify_peer(&chain, &self.bundles.load(), now).map_err(refused)?;
+        let believed = judge_peer(&chain, &self.bundles.load(), now).map_err(refused)?;
+        self.authorize.vouched_by(believed.anchor);
         Ok(ClientCertVerified::assertion())
     }
 
