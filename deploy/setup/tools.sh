@@ -35,6 +35,7 @@ if [ "${1:-}" = --tests ]; then
     else
         lack "go is not there: install Go $needed or newer (https://go.dev/dl)"
     fi
+    command -v openssl >/dev/null 2>&1 || lack "openssl is not there (Debian: apt install openssl)"
     command -v flock >/dev/null 2>&1 || lack "flock is not there (Debian: apt install util-linux)"
 fi
 

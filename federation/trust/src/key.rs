@@ -3,6 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, RsaKeyPair,
+};
 use federation_model::token::KeyHash;
 use rcgen::{
     CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256,
@@ -69,7 +73,7 @@ impl PrivateKey {
             return Err(TrustError::Encrypted);
         }
         let der = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| TrustError::NoKey)?;
-        KeyPair::try_from(&der).map(Self::of).map_err(TrustError::Key)
+        KeyPair::try_from(&pkcs8(&der)?).map(Self::of).map_err(TrustError::Key)
     }
 
     /// That it is the key of a certificate.
@@ -109,6 +113,28 @@ impl PrivateKey {
     pub(crate) fn to_der(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.0.0.serialize_der()))
     }
+}
+
+/// The same key as PKCS#8, the one form in which it is kept and handed on here.
+fn pkcs8(key: &PrivateKeyDer<'_>) -> Result<PrivatePkcs8KeyDer<'static>, TrustError> {
+    let written: Vec<u8> = match key {
+        PrivateKeyDer::Pkcs8(key) => key.secret_pkcs8_der().to_vec(),
+        PrivateKeyDer::Sec1(key) => {
+            let curves = [&ECDSA_P256_SHA256_ASN1_SIGNING, &ECDSA_P384_SHA384_ASN1_SIGNING];
+            let pair = curves
+                .into_iter()
+                .find_map(|curve| EcdsaKeyPair::from_private_key_der(curve, key.secret_sec1_der()).ok());
+            let written = pair.and_then(|pair| pair.to_pkcs8v1().ok()).ok_or(TrustError::NoKey)?;
+            written.as_ref().to_vec()
+        }
+        PrivateKeyDer::Pkcs1(key) => {
+            let pair = RsaKeyPair::from_der(key.secret_pkcs1_der()).map_err(|_| TrustError::NoKey)?;
+            let written: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| TrustError::NoKey)?;
+            written.as_ref().to_vec()
+        }
+        _ => return Err(TrustError::NoKey),
+    };
+    Ok(written.into())
 }
 
 impl fmt::Debug for PrivateKey {

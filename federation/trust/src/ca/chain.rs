@@ -161,8 +161,11 @@ impl CaChain {
 
 /// Whether two certificates that do not follow each other both have a place in one chain with the others.
 fn shuffled(below: &X509Certificate<'_>, above: &X509Certificate<'_>, all: &[X509Certificate<'_>]) -> bool {
-    let signed = |child| all.iter().any(|other| signature::signed_by(child, other));
-    signature::signed_by(above, below) || (signed(above) && signed(below))
+    let belongs = |one: &X509Certificate<'_>| {
+        let mut others = all.iter().filter(|other| other.as_raw() != one.as_raw());
+        others.any(|other| signature::signed_by(one, other) || signature::signed_by(other, one))
+    };
+    belongs(above) && belongs(below)
 }
 
 /// How many authorities may stand below it; none: any number.

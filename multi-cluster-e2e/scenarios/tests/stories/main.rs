@@ -1,6 +1,7 @@
 //! One story per file, each on a lab of its own.
 #![allow(clippy::indexing_slicing, reason = "a story knows which clusters its own lab has")]
 
+mod authorities;
 mod authority_replaced;
 mod backup;
 mod bad_config;
