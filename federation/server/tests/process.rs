@@ -42,7 +42,7 @@ fn wrong_configurations_end_with_64_and_name_the_place() {
     let cases: [(&str, &str, &str); 4] = [
         ("data_dir", "datadir", "server.toml:3:1: `datadir`"),
         ("id = 1\nclu", "id = 2\nclu", "this server, 2, is not listed"),
-        ("clusterset = \"lab\"", "clusterset = \"prod\"", "another trust domain"),
+        ("clusterset = \"lab\"", "clusterset = \"prod\"", "an authority of prod has spiffe://prod"),
         ("ca.key\"", "ca.pem\"", "private key"),
     ];
     for (from, to, expected) in cases {
