@@ -21,6 +21,7 @@ Examples:
   isthmus token create --cluster north --format secret | kubectl apply -f -
   isthmus ca init --clusterset lab --out ./ca
   isthmus ca issue --ca ./ca --clusterset lab --cluster east --out ./east
+  isthmus trust status
   isthmus members -o json
   isthmus audit --follow
   isthmus snapshot save catalogue.backup
@@ -120,6 +121,12 @@ pub enum Verb {
     /// Backups of the catalogue.
     #[command(subcommand)]
     Snapshot(Snapshot),
+    /// Who may sign for which trust domain.
+    Trust {
+        /// What; the status if nothing is given.
+        #[command(subcommand)]
+        command: Option<Trust>,
+    },
     /// Authorities and their certificates, of the clusterset and of clusters; no server is asked.
     #[command(subcommand)]
     Ca(Ca),
@@ -156,6 +163,13 @@ pub enum Token {
         #[arg(long, default_value = "isthmus-join", value_parser = parse_label)]
         name: String,
     },
+}
+
+/// What may be asked about trust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum Trust {
+    /// Every trust domain, its authorities, until when they may sign, and what is wrong or soon will be.
+    Status,
 }
 
 /// What may be done with backups.

@@ -5,7 +5,7 @@
 //! Must never: count a failed request as a fast one, or leave a peer that is not installed unmentioned.
 //!
 //! Reading order: [`machine`] → [`samples`] → [`line`] → [`probe`] → [`propagation`], [`kubernetes`]
-//! (the same from API server to API server), [`raft`], [`scale`] and [`idle`].
+//! (the same from API server to API server), [`raft`], [`scale`], [`trust`] and [`idle`].
 //!
 //! Tests: of the arithmetic and the format, beside the modules.
 
@@ -19,3 +19,4 @@ pub mod raft;
 pub mod samples;
 pub mod scale;
 mod servers;
+pub mod trust;

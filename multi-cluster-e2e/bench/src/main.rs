@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 use multi_cluster_e2e_bench::kubernetes::{self, Options};
 use multi_cluster_e2e_bench::line::Line;
-use multi_cluster_e2e_bench::{idle, line, machine, propagation, raft, scale};
+use multi_cluster_e2e_bench::{idle, line, machine, propagation, raft, scale, trust};
 
 /// Connections, messages and changes are made on one thread and dropped on another, which glibc's allocator takes locks for.
 #[global_allocator]
@@ -35,6 +35,7 @@ Examples:
   isthmus-bench raft --writers 16,256   writes to three servers, beside three etcd on the same disk
   isthmus-bench scale --clusters 25 --services 20
                                         many clusters at three servers: how long changes take, and what they cost
+  isthmus-bench trust -n 10000          certificates issued, and handshakes judged, beside rcgen and rustls alone
   isthmus-bench idle --seconds 20       what a lab costs that nobody uses
 
 Measure with a release build: cargo build --release --workspace, then target/release/isthmus-bench.";
@@ -101,6 +102,12 @@ enum What {
         #[arg(long)]
         scope: Option<usize>,
     },
+    /// What the rules of trust domains cost: certificates issued and peers judged, beside the libraries alone.
+    Trust {
+        /// How many of each.
+        #[arg(short = 'n', long, default_value_t = 10_000)]
+        samples: u32,
+    },
     /// Processor time and memory of a whole lab that nobody uses.
     Idle {
         /// How long to watch.
@@ -139,6 +146,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 let options = scale::Options { clusters, services, endpoints, changes, seconds, scope };
                 scale::measure(&options).await
             }
+            What::Trust { samples } => trust::measure(*samples),
             What::Idle { seconds } => idle::measure(*seconds).await,
         }
     })?;

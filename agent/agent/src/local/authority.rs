@@ -8,9 +8,12 @@ use federation_kit::exit::{Exit, Failure};
 use federation_kit::files::{self, FileError};
 use federation_model::bundle::AuthorityDer;
 use federation_model::{Bundle, TrustDomain};
+use federation_trust::lifetime::BACK_DATING;
 use federation_trust::pem::{read_certificates, write_certificates};
 use federation_trust::svid::lifetime_of;
 use federation_trust::{Authority, Lifetime, TrustError};
+
+use rustls_pki_types::CertificateDer;
 
 use super::data_dir::{DataDir, MAX_FILE};
 
@@ -81,13 +84,21 @@ pub fn load_or_create(
         (Some(_), None) => Err(half(key, cert)),
         // Given files must be there.
         (None, None) if given.is_some() => Err(half(cert, key)),
-        (None, None) => create(domain, cert, key),
+        (None, None) => create(domain, cert, key, begins(kept_anchor(data)?.as_ref())),
     }
 }
 
 /// The key is written first: a crash in between leaves a key without a certificate, which is told and not replaced.
-fn create(domain: &TrustDomain, cert: &Path, key: &Path) -> Result<Authority, AuthorityError> {
-    let made = Authority::create(domain, Lifetime::starting_at(SystemTime::now(), LIFETIME));
+/// One that replaces another begins after it, so that the sequence of its bundle is greater.
+fn create(
+    domain: &TrustDomain,
+    cert: &Path,
+    key: &Path,
+    replaced: Option<i64>,
+) -> Result<Authority, AuthorityError> {
+    let mut lifetime = Lifetime::starting_at(SystemTime::now(), LIFETIME);
+    lifetime.not_before = lifetime.not_before.max(replaced.map_or(i64::MIN, |begun| begun.saturating_add(1)));
+    let made = Authority::create(domain, lifetime);
     let authority = made.map_err(|source| AuthorityError::Trust { path: cert.to_owned(), source })?;
     files::write_atomic(key, authority.key_pem().as_bytes(), 0o600)?;
     files::write_atomic(cert, authority.cert_pem().as_bytes(), 0o644)?;
@@ -104,11 +115,12 @@ pub fn bundle(data: &DataDir, authority: &Authority) -> Result<Bundle, Authority
     let path = data.file(ANCHOR);
     let trust = |source| AuthorityError::Trust { path: path.clone(), source };
     // One that is damaged, or another authority's, is made again.
-    let kept = read(&path)?.and_then(|text| read_certificates(&text).ok()?.into_iter().next());
+    let kept = kept_anchor(data)?;
+    let replaced = begins(kept.as_ref());
     let anchor = match kept.filter(|anchor| authority.is_anchored_by(anchor)) {
         Some(kept) => kept,
         None => {
-            let anchor = authority.anchor(SystemTime::now()).map_err(trust)?;
+            let anchor = authority.anchor(after(replaced)).map_err(trust)?;
             files::write_atomic(&path, write_certificates([&anchor]).as_bytes(), 0o644)?;
             anchor
         }
@@ -120,6 +132,22 @@ pub fn bundle(data: &DataDir, authority: &Authority) -> Result<Bundle, Authority
         sequence: u64::try_from(begins).unwrap_or(0).max(1),
         refresh_hint: REFRESH_HINT,
     })
+}
+
+/// What the bundle said last, whosever authority it was; none if it cannot be read.
+fn kept_anchor(data: &DataDir) -> Result<Option<CertificateDer<'static>>, AuthorityError> {
+    Ok(read(&data.file(ANCHOR))?.and_then(|text| read_certificates(&text).ok()?.into_iter().next()))
+}
+
+fn begins(anchor: Option<&CertificateDer<'static>>) -> Option<i64> {
+    anchor.and_then(|anchor| lifetime_of(anchor).ok()).map(|lifetime| lifetime.not_before)
+}
+
+/// Now, or as much later as it takes for what is dated back from it to begin after what it replaces.
+fn after(replaced: Option<i64>) -> SystemTime {
+    let begun = replaced.and_then(|begun| u64::try_from(begun).ok()).map(Duration::from_secs);
+    let earliest = begun.map(|begun| SystemTime::UNIX_EPOCH + begun + BACK_DATING + Duration::from_secs(1));
+    earliest.map_or_else(SystemTime::now, |earliest| earliest.max(SystemTime::now()))
 }
 
 fn read(path: &Path) -> Result<Option<String>, AuthorityError> {
@@ -167,9 +195,24 @@ mod tests {
         assert_eq!(bundle(&data, &authority).unwrap(), first);
         let other = bundle(&data, &issue()).unwrap();
         assert_ne!(other.authorities, first.authorities);
-        assert!(other.sequence >= first.sequence);
+        assert!(other.sequence > first.sequence, "in the same second");
         std::fs::write(data.file(ANCHOR), "damaged").unwrap();
         assert!(bundle(&data, &authority).is_ok());
+    }
+
+    #[test]
+    fn one_that_replaces_another_in_the_same_second_has_a_greater_sequence() {
+        let root = tempfile::tempdir().unwrap();
+        let (data, domain) = (data(root.path()), "east.lab".parse().unwrap());
+        let mut sequence = 0;
+        for _ in 0..5 {
+            let authority = load_or_create(&data, &domain, None).unwrap();
+            let bundle = bundle(&data, &authority).unwrap();
+            assert!(bundle.sequence > sequence, "{} after {sequence}", bundle.sequence);
+            sequence = bundle.sequence;
+            std::fs::remove_file(data.file(KEY)).unwrap();
+            std::fs::remove_file(data.file(CERT)).unwrap();
+        }
     }
 
     #[test]

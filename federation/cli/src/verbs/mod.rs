@@ -11,9 +11,10 @@ pub mod services;
 pub mod snapshot;
 pub mod status;
 pub mod token;
+pub mod trust;
 pub mod version;
 
-use crate::arguments::{Arguments, Format, Members, Snapshot, Token, TokenFormat, Verb};
+use crate::arguments::{Arguments, Format, Members, Snapshot, Token, TokenFormat, Trust, Verb};
 use crate::connect::Federation;
 use crate::failure::Failure;
 use crate::output::{print, write};
@@ -46,6 +47,7 @@ pub async fn run(arguments: Arguments) -> Result<(), Failure> {
         Verb::Snapshot(Snapshot::Restore { file, data_dir }) => {
             print(&snapshot::restore(&file, &data_dir)?, output)
         }
+        Verb::Trust { command: None | Some(Trust::Status) } => print(&trust::ask(&connect()?).await?, output),
         Verb::Ca(command) => ca::run(command, output),
         Verb::Token(Token::Create { cluster, ttl, format, namespace, name }) => {
             let created = token::create(&connect()?, &cluster, ttl).await?;

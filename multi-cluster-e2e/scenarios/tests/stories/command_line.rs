@@ -32,6 +32,16 @@ async fn every_verb_answers_and_every_failure_has_its_exit_code() -> anyhow::Res
     assert_eq!(explained["ports"][0]["order"][1]["cluster"], "west");
     let members = json(&["members"]).await?;
     assert_eq!(members["members"][0]["role"], "leader");
+    let trust = json(&["trust", "status"]).await?;
+    let east = &trust["domains"][0];
+    assert_eq!(
+        (&east["trust_domain"], &east["clusters"][0]),
+        (&Value::from("east.lab"), &Value::from("east"))
+    );
+    assert_eq!(
+        (&east["authorities"][0]["key"], &east["warnings"]),
+        (&"ECDSA P-256".into(), &Value::Array(vec![]))
+    );
     let token = isthmus(&["token", "create", "--cluster", "north", "--ttl", "1m"]).await?;
     assert!(token.code == Some(0) && token.out.starts_with("isthmus1.north."), "{}", token.said());
 

@@ -98,7 +98,7 @@ fn lifetime(days: u64) -> Lifetime {
 }
 
 /// Seconds since the epoch as RFC 3339; the number itself for what that cannot say.
-fn date(seconds: i64) -> String {
+pub(super) fn date(seconds: i64) -> String {
     let at = OffsetDateTime::from_unix_timestamp(seconds).ok();
     at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_else(|| seconds.to_string())
 }
