@@ -132,7 +132,9 @@ proptest! {
         let damaged = format!("{}{with}{}", &text[..at], &text[end..]);
         if let Ok(read) = from_jwks(&"east.lab".parse().unwrap(), &damaged) {
             prop_assert_eq!(BundleSet::from_bundles([&read]).1, []);
-            prop_assert_eq!(from_jwks(&read.trust_domain, &to_jwks(&read)).unwrap(), read);
+            // An authority whose key was damaged is still a certificate, vouches for nobody, and cannot be written as JWK.
+            let again = from_jwks(&read.trust_domain, &to_jwks(&read)).unwrap();
+            prop_assert!(again.authorities.iter().all(|authority| read.authorities.contains(authority)));
         }
     }
 }
