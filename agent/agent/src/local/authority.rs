@@ -23,7 +23,8 @@ const LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 const REFRESH_HINT: u32 = 300;
 const CERT: &str = "ca.pem";
 const KEY: &str = "ca.key";
-/// What the bundle says of an authority that somebody else signed.
+/// What the bundle says of the authority: its own certificate, or itself as its own root if somebody else signed it. Outlives
+/// the authority, so that the next one begins later.
 const ANCHOR: &str = "ca-anchor.pem";
 
 /// Why there is no authority.

@@ -37,8 +37,8 @@ pub fn convert(domain: &TrustDomain, path: &Path, wanted: Wanted) -> Result<Stri
     })
 }
 
-/// Reads a bundle: a JWK set, a PEM file of authorities, or a directory or Secret with one authority, whose own
-/// certificate it is then, and never the root that it shares with others.
+/// Reads a bundle: a JWK set, a PEM file of authorities, or a directory with one authority, whose own certificate it is
+/// then, and never the root that it shares with others.
 ///
 /// # Errors
 /// When it cannot be read, or one of its authorities cannot be used for `domain`.
